@@ -1,0 +1,196 @@
+//! The permit: what `access` grants for one action on one resource, and what every service function asks for.
+//!
+//! A [`Permit`] is made only inside `access`, cannot be copied, and carries the resource it is for, so that a service
+//! works on exactly what was asked about:
+//!
+//! ```compile_fail
+//! let permit = bauta::access::Permit { grant: todo!(), resource: () };
+//! ```
+//! ```compile_fail
+//! fn twice<R>(permit: &bauta::access::Permit<R>) -> bauta::access::Permit<R> { permit.clone() }
+//! ```
+
+use crate::clock::Timestamp;
+use crate::event::{Actor, Event, Mode, What};
+use crate::ids::{AliasId, CredentialId, TenantId, VerificationId};
+use crate::store::OutboxRow;
+
+/// One action on one resource, allowed.
+pub struct Permit<R> {
+    grant: Grant,
+    resource: R,
+}
+
+/// The decision behind a permit.
+pub(super) struct Grant {
+    pub(super) tenant: TenantId,
+    pub(super) mode: Mode,
+    pub(super) brand: String,
+    pub(super) actor: Actor,
+    pub(super) credential: Option<CredentialId>,
+    /// The audience whose tokens the caller speaks in; none is the tenant's own.
+    pub(super) audience: Option<String>,
+    /// Whether the caller sees tokens of every audience of the tenant, and masks.
+    pub(super) sees_all: bool,
+    pub(super) policy: String,
+}
+
+impl<R> Permit<R> {
+    pub(super) fn new(grant: Grant, resource: R) -> Self {
+        Self { grant, resource }
+    }
+
+    /// What it is for.
+    pub fn resource(&self) -> &R {
+        &self.resource
+    }
+
+    /// Whose business it is.
+    pub fn tenant(&self) -> TenantId {
+        self.grant.tenant
+    }
+
+    /// Live or test.
+    pub fn mode(&self) -> Mode {
+        self.grant.mode
+    }
+
+    /// The tenant's name as people know it.
+    pub fn brand(&self) -> &str {
+        &self.grant.brand
+    }
+
+    /// The credential that asked, if one did.
+    pub fn credential(&self) -> Option<CredentialId> {
+        self.grant.credential
+    }
+
+    /// The audience whose tokens the caller speaks in; none is the tenant's own.
+    pub fn audience(&self) -> Option<&str> {
+        self.grant.audience.as_deref()
+    }
+
+    /// Whether the caller sees tokens of every audience of the tenant, and masks.
+    pub fn sees_all(&self) -> bool {
+        self.grant.sees_all
+    }
+
+    /// The version of the policies that decided.
+    pub fn policy(&self) -> &str {
+        &self.grant.policy
+    }
+
+    /// The event that tells what this permit was used for.
+    pub fn event(&self, at: Timestamp, what: What) -> Event {
+        Event {
+            at,
+            tenant: Some(self.grant.tenant),
+            actor: self.grant.actor.clone(),
+            policy: Some(self.grant.policy.clone()),
+            what,
+        }
+    }
+}
+
+/// What can be asked about. The Cedar resource is built from these answers alone.
+pub trait Resource {
+    /// The Cedar entity type, without namespace.
+    const KIND: &'static str;
+    /// The audience that the resource is made for, if it names one.
+    fn audience(&self) -> Option<&str> {
+        None
+    }
+    /// The stated purpose, for reveals.
+    fn purpose(&self) -> Option<&str> {
+        None
+    }
+    /// Live or test, where the resource has a mode of its own to agree with the caller's.
+    fn id(&self) -> Option<String> {
+        None
+    }
+}
+
+macro_rules! resource {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? } $($body:tt)*) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
+        impl Resource for $name { const KIND: &'static str = stringify!($name); $($body)* }
+    };
+}
+
+resource!(/// Making tokens, one or many.
+    NewTokens {
+        /// For whom; none is the caller's own audience.
+        audience: Option<String>,
+    }
+    fn audience(&self) -> Option<&str> { self.audience.as_deref() });
+resource!(/// One existing token, as text. Whether it exists is the vault's to find out.
+    TokenRef {
+        /// As it came in.
+        token: crate::token::Token,
+        /// Why it is to be revealed, when it is.
+        purpose: Option<String>,
+    }
+    fn purpose(&self) -> Option<&str> { self.purpose.as_deref() });
+resource!(/// Starting verifications.
+    NewVerification {});
+resource!(/// One verification.
+VerificationRef {
+    /// Which.
+    id: VerificationId,
+});
+resource!(/// Binding aliases.
+    NewAlias {});
+resource!(/// One alias.
+AliasRef {
+    /// Which.
+    id: AliasId,
+});
+resource!(/// The caller's aliases.
+    AliasList {});
+resource!(/// Pools and their numbers.
+    Pools {});
+resource!(/// The tenant's credentials.
+    Credentials {});
+resource!(/// The audit log; `own` narrows it to the caller's own actions.
+AuditLog {
+    /// Only the caller's own entries.
+    own: bool,
+});
+resource!(/// A freeze switch: tenant, credential or alias, by id.
+    FreezeSwitch {
+        /// The id.
+        target: String,
+    }
+    fn id(&self) -> Option<String> { Some(self.target.clone()) });
+resource!(/// Handsets of the sandbox.
+    SandboxHandsets {});
+
+/// One delivery that was decided earlier; minted by `access` for the worker from the outbox row, after it looked
+/// again at freezes, revocations and the rest.
+pub struct Delivery {
+    /// The row.
+    pub row: OutboxRow,
+}
+
+impl Resource for Delivery {
+    const KIND: &'static str = "Delivery";
+}
+
+/// One incoming message on a leg that says whose it is; minted by `access` for `relay`.
+pub struct Crossing {
+    /// The alias.
+    pub alias: AliasId,
+}
+
+impl Resource for Crossing {
+    const KIND: &'static str = "Crossing";
+}
+
+/// What the deployment does by itself on time: expire, sweep.
+pub struct Upkeep {}
+
+impl Resource for Upkeep {
+    const KIND: &'static str = "Upkeep";
+}

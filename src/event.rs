@@ -1,0 +1,356 @@
+//! What happened: one enum that feeds audit, webhooks and metrics.
+//!
+//! An [`Event`] is made where the decision is taken and travels inside the `Change` that it tells of; the store writes
+//! both in one transaction. No variant can hold a number: people are [`SubjectId`]s, records are [`RecordRef`]s, and
+//! free text does not occur except a `reference` that was searched for numbers when it came in.
+
+use ring::digest;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::ids::{AliasId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TenantId, VerificationId};
+use crate::phone::VirtualNumber;
+
+/// Who did it: the person behind a credential, or a part of the house acting on a recorded decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Actor {
+    /// A request with a credential.
+    Credential {
+        /// Which credential.
+        id: CredentialId,
+        /// The person or system it was issued to.
+        person: String,
+        /// Its role.
+        role: Role,
+    },
+    /// A command typed on a terminal of the machine itself, before any credential exists or where none is asked for.
+    Terminal {
+        /// The operating system's name of the user.
+        user: String,
+    },
+    /// A worker that carries out what was decided earlier.
+    Worker,
+    /// A message or receipt that a carrier brought.
+    Carrier {
+        /// The carrier's configured name.
+        name: String,
+    },
+    /// Somebody without a valid credential.
+    Stranger,
+}
+
+/// What a credential may do at all; the policies say the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the roles are the field's own words, listed in docs/concepts.md")]
+pub enum Role {
+    Admin,
+    Business,
+    Partner,
+    Operator,
+    Auditor,
+    Custodian,
+    Approver,
+}
+
+impl Role {
+    /// The role's name, as in policies, in answers and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Business => "business",
+            Self::Partner => "partner",
+            Self::Operator => "operator",
+            Self::Auditor => "auditor",
+            Self::Custodian => "custodian",
+            Self::Approver => "approver",
+        }
+    }
+
+    /// All roles.
+    pub const ALL: [Self; 7] =
+        [Self::Admin, Self::Business, Self::Partner, Self::Operator, Self::Auditor, Self::Custodian, Self::Approver];
+
+    /// The role that `name` names.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+}
+
+/// One event, before it has a place in the log.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Whose business it is; none for the deployment's own.
+    pub tenant: Option<TenantId>,
+    /// Who did it.
+    pub actor: Actor,
+    /// The policy version that decided, where one did.
+    pub policy: Option<String>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened. The serialised `action` is the stable name that audit filters, webhooks and metrics use.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "action")]
+#[allow(missing_docs, reason = "fields are named by the vocabulary of docs/concepts.md")]
+pub enum What {
+    #[serde(rename = "tenant.created")]
+    TenantCreated { mode: Mode, region: Option<String> },
+    #[serde(rename = "credential.created")]
+    CredentialCreated { credential: CredentialId, role: Role, person: String, audience: Option<String> },
+    #[serde(rename = "credential.rotated")]
+    CredentialRotated { credential: CredentialId, successor: CredentialId },
+    #[serde(rename = "credential.revoked")]
+    CredentialRevoked { credential: CredentialId },
+    #[serde(rename = "frozen")]
+    Frozen { target: String },
+    #[serde(rename = "thawed")]
+    Thawed { target: String },
+    #[serde(rename = "key.created")]
+    KeyCreated { owner: String, purpose: String, version: u16 },
+    #[serde(rename = "policy.activated")]
+    PolicyActivated { version: String },
+    /// An authenticated caller was refused.
+    #[serde(rename = "denied")]
+    Denied { attempted: String, reason: String },
+    /// Calls without a valid credential within one second from one address prefix.
+    #[serde(rename = "denied.strangers")]
+    StrangersDenied { prefix: String, count: u64 },
+
+    #[serde(rename = "token.created")]
+    TokenCreated { record: RecordRef, subject: SubjectId, audience: Option<String>, fresh: bool },
+    #[serde(rename = "token.batch_created")]
+    TokenBatchCreated { created: u64, known: u64, refused: u64 },
+    /// From here a credential may seal up to `up_to` numbers without another entry.
+    #[serde(rename = "token.seal_reserved")]
+    SealReserved { credential: CredentialId, up_to: u64 },
+    #[serde(rename = "token.seal_settled")]
+    SealSettled { credential: CredentialId, sealed: u64 },
+    #[serde(rename = "token.revealed")]
+    Revealed { record: RecordRef, subject: SubjectId, purpose: String, reference: Option<String> },
+
+    #[serde(rename = "verification.started")]
+    VerificationStarted { verification: VerificationId, subject: SubjectId, channel: String, purpose: String },
+    #[serde(rename = "verification.resent")]
+    VerificationResent { verification: VerificationId, subject: SubjectId },
+    #[serde(rename = "verification.sent")]
+    VerificationSent { verification: VerificationId, subject: SubjectId, carrier: String, parts: u64 },
+    #[serde(rename = "verification.delivered")]
+    VerificationDelivered { verification: VerificationId, status: String },
+    #[serde(rename = "verification.attempted")]
+    VerificationAttempted { verification: VerificationId, subject: SubjectId },
+    #[serde(rename = "verification.approved")]
+    VerificationApproved { verification: VerificationId, subject: SubjectId },
+    #[serde(rename = "verification.canceled")]
+    VerificationCanceled { verification: VerificationId, subject: SubjectId, superseded: bool },
+    #[serde(rename = "verification.expired")]
+    VerificationExpired { verification: VerificationId, subject: SubjectId },
+    #[serde(rename = "verification.exhausted")]
+    VerificationExhausted { verification: VerificationId, subject: SubjectId },
+    #[serde(rename = "verification.failed")]
+    VerificationFailed { verification: VerificationId, subject: SubjectId, reason: String },
+
+    #[serde(rename = "pool.created")]
+    PoolCreated { pool: PoolId, carrier: String, shared: bool },
+    #[serde(rename = "pool.numbers_imported")]
+    PoolNumbersImported { pool: PoolId, count: u64 },
+    #[serde(rename = "pool.number_draining")]
+    PoolNumberDraining { pool: PoolId, number: VirtualNumber },
+    #[serde(rename = "alias.bound")]
+    AliasBound { alias: AliasId, mode: String, number: VirtualNumber, subjects: Vec<SubjectId> },
+    #[serde(rename = "alias.extended")]
+    AliasExtended { alias: AliasId, expires_at: Option<Timestamp> },
+    #[serde(rename = "alias.released")]
+    AliasReleased { alias: AliasId },
+    #[serde(rename = "alias.expired")]
+    AliasExpired { alias: AliasId },
+
+    /// A whole message came to an alias and will be carried on.
+    #[serde(rename = "message.received")]
+    MessageReceived { message: MessageId, alias: AliasId, subject: SubjectId, sender: String, parts: u64 },
+    /// One part of a longer message is safe; the rest is awaited.
+    #[serde(rename = "message.part_received")]
+    MessagePartReceived { number: VirtualNumber, part: u64, of: u64 },
+    /// A message was not carried, and why.
+    #[serde(rename = "message.dropped")]
+    MessageDropped { number: VirtualNumber, alias: Option<AliasId>, reason: String },
+    #[serde(rename = "message.sent")]
+    MessageSent { message: MessageId, subject: SubjectId, carrier: String, parts: u64 },
+    #[serde(rename = "message.delivered")]
+    MessageDelivered { message: MessageId, status: String },
+    #[serde(rename = "message.undelivered")]
+    MessageUndelivered { message: MessageId, subject: SubjectId, reason: String },
+    /// A receipt that names no message of ours (yet); kept for a while in case its submission is still being recorded.
+    #[serde(rename = "receipt.unmatched")]
+    ReceiptUnmatched { carrier: String },
+    /// A carrier sent what the protocol does not allow.
+    #[serde(rename = "carrier.malformed")]
+    CarrierMalformed { carrier: String, fault: String },
+
+    #[serde(rename = "audit.read")]
+    AuditRead { entries: u64 },
+    #[serde(rename = "audit.exported")]
+    AuditExported { entries: u64 },
+}
+
+/// Whether a tenant's traffic is real.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Reaches real carriers.
+    Live,
+    /// Reaches only the sandbox carrier.
+    Test,
+}
+
+impl Mode {
+    /// `live` or `test`, as in API keys and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// A log entry as it is written: the canonical text, its salt, and the leaf over both.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Canonical JSON: keys sorted by code point, no white space, UTF-8, integers and strings only (RFC 8785 subset).
+    pub text: String,
+    /// 128 random bits, so that nobody can guess an entry from its leaf.
+    pub salt: [u8; 16],
+    /// SHA-256(salt ‖ text).
+    pub leaf: Leaf,
+}
+
+/// The 32-byte commitment to one entry; harmless to publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf(pub [u8; 32]);
+
+impl Leaf {
+    /// The leaf over an entry's text under its salt.
+    pub fn over(salt: &[u8; 16], text: &str) -> Self {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(salt);
+        hash.update(text.as_bytes());
+        let mut out = [0; 32];
+        out.copy_from_slice(hash.finish().as_ref());
+        Self(out)
+    }
+
+    /// Lower-case hex, as answers and exports show it.
+    pub fn to_hex(self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0)
+    }
+}
+
+impl Event {
+    /// The log entry that tells of this event, under `salt`.
+    pub fn entry(&self, salt: [u8; 16]) -> Entry {
+        let mut body = serde_json::to_value(&self.what).unwrap_or_default();
+        if let Value::Object(fields) = &mut body {
+            fields.insert("at".into(), self.at.to_string().into());
+            fields.insert("actor".into(), serde_json::to_value(&self.actor).unwrap_or_default());
+            fields.insert("outcome".into(), self.outcome().into());
+            if let Some(tenant) = &self.tenant {
+                fields.insert("tenant".into(), tenant.to_string().into());
+            }
+            if let Some(policy) = &self.policy {
+                fields.insert("policy".into(), policy.clone().into());
+            }
+        }
+        let text = canonical(&body);
+        let leaf = Leaf::over(&salt, &text);
+        Entry { text, salt, leaf }
+    }
+
+    /// `allowed` or `denied`.
+    pub fn outcome(&self) -> &'static str {
+        match self.what {
+            What::Denied { .. } | What::StrangersDenied { .. } => "denied",
+            _ => "allowed",
+        }
+    }
+}
+
+impl What {
+    /// The stable name of what happened, the `action` of its entry.
+    pub fn action(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(fields)) => fields.get("action").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Canonical JSON of `value`: object keys sorted, nulls left out, no white space.
+fn canonical(value: &Value) -> String {
+    let mut out = String::with_capacity(384);
+    write_canonical(value, &mut out);
+    out
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().filter(|(_, v)| !v.is_null()).collect();
+            fields.sort_unstable_by_key(|(key, _)| key.as_str());
+            out.push('{');
+            for (i, (key, value)) in fields.into_iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_canonical(value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        plain => out.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_canonical_and_its_leaf_commits_to_salt_and_text() {
+        let event = Event {
+            at: Timestamp::from_millis(0),
+            tenant: None,
+            actor: Actor::Worker,
+            policy: None,
+            what: What::AuditRead { entries: 3 },
+        };
+        let entry = event.entry([7; 16]);
+        assert_eq!(
+            entry.text,
+            r#"{"action":"audit.read","actor":{"kind":"worker"},"at":"1970-01-01T00:00:00.000Z","entries":3,"outcome":"allowed"}"#
+        );
+        assert_eq!(entry.leaf, Leaf::over(&[7; 16], &entry.text));
+        assert_ne!(entry.leaf, Leaf::over(&[8; 16], &entry.text));
+    }
+
+    #[test]
+    fn keys_are_sorted_at_every_depth_and_text_is_escaped() {
+        let value = serde_json::json!({"b": [{"z": 1, "a": "q\"\n"}], "a": null, "é": 2});
+        assert_eq!(canonical(&value), "{\"b\":[{\"a\":\"q\\\"\\n\",\"z\":1}],\"é\":2}");
+    }
+}

@@ -1,0 +1,11 @@
+//! bauta: a privacy boundary for phone numbers.
+
+pub mod access;
+pub mod carrier;
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod phone;
+pub mod store;
+pub mod token;

@@ -1,0 +1,2 @@
+//! The `bauta` command: parses arguments and hands over.
+fn main() {}

@@ -1,0 +1,123 @@
+//! The secret type [`PhoneNumber`] and its printable opposite [`VirtualNumber`].
+//!
+//! A `PhoneNumber` is valid by existing: only [`crate::phone::parse`] and the opening of a sealed record make one.
+//! It has no `Debug`, `Display`, `Serialize` or `Clone`-by-accident, and is wiped when dropped:
+//!
+//! ```compile_fail
+//! fn show(number: bauta::phone::PhoneNumber) { println!("{number}"); }
+//! ```
+//! ```compile_fail
+//! fn show(number: bauta::phone::PhoneNumber) { println!("{number:?}"); }
+//! ```
+//! ```compile_fail
+//! fn show(number: bauta::phone::PhoneNumber) { let _ = serde_json::to_string(&number); }
+//! ```
+//! ```compile_fail
+//! fn copy(number: &bauta::phone::PhoneNumber) -> bauta::phone::PhoneNumber { number.clone() }
+//! ```
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use zeroize::{Zeroize, Zeroizing};
+
+/// A real E.164 number (ITU-T E.164 §6: at most 15 digits, country code first, no leading zero).
+///
+/// Held as the integer that the digits spell, which is lossless and of one size for every number, so that
+/// ciphertexts do not tell how long a number is.
+pub struct PhoneNumber(u64);
+
+/// The doors through which a number may leave the boundary. Each call of [`PhoneNumber::expose`] names its door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// To a carrier, to reach that very number.
+    Carrier,
+    /// To a custodian, after the audit entry is durable.
+    Reveal,
+}
+
+impl PhoneNumber {
+    /// The number that `digits` spells, if it has 4 to 15 digits.
+    ///
+    /// For `phone::parse` and for opening sealed records; whoever reads input goes through the parser.
+    pub(crate) fn from_digits(digits: u64) -> Option<Self> {
+        (1_000..=MAX_E164).contains(&digits).then_some(Self(digits))
+    }
+
+    /// Crosses from secret to public: the number as `+` and its digits, on its way through `door`.
+    pub fn expose(&self, door: Door) -> Zeroizing<String> {
+        let _ = door;
+        Zeroizing::new(format!("+{}", self.0))
+    }
+
+    /// The eight big-endian bytes that are sealed, and that blind indexes are computed over.
+    pub(crate) fn secret_bytes(&self) -> Zeroizing<[u8; 8]> {
+        Zeroizing::new(self.0.to_be_bytes())
+    }
+
+    /// Reads back what [`Self::secret_bytes`] gave.
+    pub(crate) fn from_secret_bytes(bytes: [u8; 8]) -> Option<Self> {
+        Self::from_digits(u64::from_be_bytes(bytes))
+    }
+
+    /// The same digits as a virtual number, to look a called number up in a pool.
+    pub(crate) fn as_virtual(&self) -> VirtualNumber {
+        VirtualNumber(self.0)
+    }
+
+    pub(super) fn digits(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Drop for PhoneNumber {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// A number of a pool: no person's, therefore printable. Shown as `+` and digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VirtualNumber(u64);
+
+impl VirtualNumber {
+    /// The number that `digits` spells, if it has 4 to 15 digits.
+    pub fn from_digits(digits: u64) -> Option<Self> {
+        (1_000..=MAX_E164).contains(&digits).then_some(Self(digits))
+    }
+
+    /// The integer that the digits spell, as stored.
+    pub fn digits(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for VirtualNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{}", self.0)
+    }
+}
+
+impl Serialize for VirtualNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What kind of line libphonenumber's metadata says a number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineType {
+    /// Certainly mobile.
+    Mobile,
+    /// Certainly not mobile.
+    FixedLine,
+    /// Mobile and fixed lines share the range (the whole North American plan).
+    FixedLineOrMobile,
+    /// Voice over IP, toll-free, pager, voicemail, personal: reachable, of no other class here.
+    Other,
+    /// The metadata does not say.
+    Unknown,
+}
+
+const MAX_E164: u64 = 999_999_999_999_999;

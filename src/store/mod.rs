@@ -1,0 +1,10 @@
+//! Where state lives: the durable port with its adapter, and the short-lived port with its adapter.
+//!
+//! Services see only the traits [`Store`] and [`Scratch`]; which adapter stands behind them is decided in `app.rs`.
+
+mod scratch;
+#[allow(clippy::module_inception, reason = "the port is the room's own name")]
+mod store;
+
+pub use scratch::{Claim, Rate, Scratch, ScratchError, Verdict};
+pub use store::*;
