@@ -144,6 +144,9 @@ pub enum What {
     VerificationDelivered { verification: VerificationId, status: String },
     #[serde(rename = "verification.attempted")]
     VerificationAttempted { verification: VerificationId, subject: SubjectId },
+    /// The attempt just spent was wrong; counted against the number.
+    #[serde(rename = "verification.mismatched")]
+    VerificationMismatched { verification: VerificationId, subject: SubjectId },
     #[serde(rename = "verification.approved")]
     VerificationApproved { verification: VerificationId, subject: SubjectId },
     #[serde(rename = "verification.canceled")]
@@ -188,6 +191,15 @@ pub enum What {
     /// A receipt that names no message of ours (yet); kept for a while in case its submission is still being recorded.
     #[serde(rename = "receipt.unmatched")]
     ReceiptUnmatched { carrier: String },
+    /// A receipt for one part of a message that stays as it is: other parts are out, or it is final.
+    #[serde(rename = "receipt.noted")]
+    ReceiptNoted { carrier: String, status: String },
+    /// A task could not be handed over now and will be tried again.
+    #[serde(rename = "delivery.put_off")]
+    DeliveryPutOff { reason: String, attempts: u64 },
+    /// Bodies, parts, senders, receipts and submissions that outlived their time were forgotten.
+    #[serde(rename = "swept")]
+    Swept {},
     /// A carrier sent what the protocol does not allow.
     #[serde(rename = "carrier.malformed")]
     CarrierMalformed { carrier: String, fault: String },
@@ -232,6 +244,13 @@ pub struct Entry {
 /// The 32-byte commitment to one entry; harmless to publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf(pub [u8; 32]);
+
+impl Entry {
+    /// The stable name of what happened. `action` sorts before every other key, so it opens the text.
+    pub fn action(&self) -> &str {
+        self.text.strip_prefix(r#"{"action":""#).and_then(|rest| rest.split('"').next()).unwrap_or_default()
+    }
+}
 
 impl Leaf {
     /// The leaf over an entry's text under its salt.
@@ -279,13 +298,11 @@ impl Event {
     }
 }
 
+#[cfg(test)]
 impl What {
-    /// The stable name of what happened, the `action` of its entry.
-    pub fn action(&self) -> String {
-        match serde_json::to_value(self) {
-            Ok(Value::Object(fields)) => fields.get("action").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            _ => String::new(),
-        }
+    /// The stable name of what happened, as its entry would have it.
+    pub(crate) fn action(&self) -> String {
+        serde_json::to_value(self).ok().and_then(|v| Some(v.get("action")?.as_str()?.to_owned())).unwrap_or_default()
     }
 }
 
@@ -344,6 +361,7 @@ mod tests {
             entry.text,
             r#"{"action":"audit.read","actor":{"kind":"worker"},"at":"1970-01-01T00:00:00.000Z","entries":3,"outcome":"allowed"}"#
         );
+        assert_eq!(entry.action(), "audit.read");
         assert_eq!(entry.leaf, Leaf::over(&[7; 16], &entry.text));
         assert_ne!(entry.leaf, Leaf::over(&[8; 16], &entry.text));
     }

@@ -3,9 +3,12 @@
 pub mod access;
 pub mod carrier;
 pub mod clock;
+pub mod config;
+pub mod crypto;
 pub mod event;
 pub mod ids;
 pub mod message;
 pub mod phone;
 pub mod store;
+pub mod telemetry;
 pub mod token;

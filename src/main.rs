@@ -1,2 +1,3 @@
 //! The `bauta` command: parses arguments and hands over.
+
 fn main() {}

@@ -1,5 +1,10 @@
-//! Message text, pure: alphabets of the air interface, parts, templates' cost.
+//! Message text, pure: alphabets of the air interface and the parts that a text is sent in.
+//!
+//! Carriers bring octets ([`Encoded`]) and take [`Segment`]s; everyone else sees text. Nothing here knows a protocol.
 
+mod gsm7;
+mod segment;
 mod text;
 
+pub use segment::{MAX_SEGMENTS, Segment, TooLong, segments};
 pub use text::{Alphabet, Encoded, Unreadable};

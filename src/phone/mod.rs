@@ -1,7 +1,19 @@
 //! Phone numbers: the secret type, its mask, reading what people type, finding numbers in text.
 //!
-//! Everything here is pure. [`PhoneNumber`] is the one type in which a real number exists inside the boundary.
+//! Everything here is pure. [`PhoneNumber`] is the one type in which a real number exists inside the boundary; what is
+//! refused is neither kept nor told. libphonenumber's metadata decide what is valid.
 
+mod detect;
+mod digit;
+mod fiction;
+mod mask;
+mod metadata;
 mod number;
+mod parse;
+mod scan;
 
+pub use detect::{Found, contains_number, find};
+pub use digit::digit_value;
+pub use mask::Masked;
 pub use number::{Door, LineType, PhoneNumber, VirtualNumber};
+pub use parse::{NumberError, Parsed, Rules, classify, parse, parse_virtual};

@@ -34,6 +34,8 @@ pub enum Door {
     Carrier,
     /// To a custodian, after the audit entry is durable.
     Reveal,
+    /// Back to the terminal on which it was just typed (`bauta inspect`).
+    Typist,
 }
 
 impl PhoneNumber {

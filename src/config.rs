@@ -1,0 +1,527 @@
+//! Settings: built-in defaults, then `bauta.toml`, then `BAUTA__SECTION__KEY` variables, then flags.
+//!
+//! Everything is checked before anything is bound or opened. A setting that is unknown, contradicts another or would be
+//! unsafe stops the start with [`ConfigError`], one line that names where it stands, which key it is and how to mend it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// What to run with, checked and with every path made absolute to where it was written.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the service keeps its files.
+    pub data: PathBuf,
+    /// The public listener.
+    pub listen: SocketAddr,
+    /// The listener for metrics, if one was written; else 127.0.0.1:9090, which gives way if it is taken.
+    pub admin: Option<SocketAddr>,
+    /// How the outside reaches us; names the issuer of proofs.
+    pub public_url: Option<String>,
+    /// Proxies in front of us whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// The folder of the key file.
+    pub keys: PathBuf,
+    /// A folder of policies in place of the built-in ones.
+    pub policies: Option<PathBuf>,
+    /// Requests per second and credential, and the burst.
+    pub limits: Limits,
+    /// SMPP links, in the order of preference.
+    pub carriers: Vec<SmppLink>,
+}
+
+/// Flags of the command line that override files and variables.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+}
+
+/// How fast one caller may go.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests a second of one credential.
+    pub requests_per_s: u32,
+    /// Requests at once of one credential.
+    pub burst: u32,
+    /// Requests a minute of one address without a valid credential.
+    pub strangers_per_min: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { requests_per_s: 50_000, burst: 100_000, strangers_per_min: 600 }
+    }
+}
+
+/// An SMPP link to a carrier.
+#[derive(Clone, Debug)]
+pub struct SmppLink {
+    /// Its name, as pools and routes use it.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Who we are to the SMSC.
+    pub system_id: String,
+    /// The secret, already read from wherever it is kept.
+    pub password: Hidden,
+    /// Often empty.
+    pub system_type: String,
+    /// Most submits without an answer.
+    pub window: u16,
+    /// Messages a second, 0 for no limit.
+    pub rate: u32,
+    /// What codes show as their sender: a number, a short code or a name.
+    pub sender: String,
+    /// What data coding 0 means here.
+    pub default_alphabet: String,
+    /// Seconds between signs of life.
+    pub enquire_link_s: u16,
+}
+
+/// A secret setting: wiped when dropped, shown by nobody.
+#[derive(Clone)]
+pub struct Hidden(pub Zeroizing<String>);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// A setting that stops the start (exit 64, `EX_USAGE`).
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {key}: {mend}")]
+pub struct ConfigError {
+    /// The file or the variables.
+    pub place: String,
+    /// Which setting.
+    pub key: String,
+    /// What is wrong and what to write instead.
+    pub mend: String,
+}
+
+impl ConfigError {
+    fn new(place: impl Into<String>, key: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { place: place.into(), key: key.into(), mend: mend.into() }
+    }
+}
+
+impl Config {
+    /// Reads the settings that apply to `flags`.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let file = config_file(flags)?;
+        let place = file.as_ref().map_or_else(|| "BAUTA__* variables".to_owned(), |f| f.display().to_string());
+        let mut figment = Figment::from(Serialized::defaults(Raw::default()));
+        if let Some(file) = &file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let raw: Raw = figment
+            .merge(Env::prefixed("BAUTA__").split("__"))
+            .extract()
+            .map_err(|error| unreadable(&place, &error))?;
+        raw.check(flags, file.as_deref().and_then(Path::parent), &place)
+    }
+
+    /// Whether the key file lies inside the data folder, where a copy of the data takes the keys along.
+    pub fn keys_beside_data(&self) -> bool {
+        self.keys.starts_with(&self.data)
+    }
+}
+
+fn config_file(flags: &Flags) -> Result<Option<PathBuf>, ConfigError> {
+    match &flags.config {
+        Some(path) if path.is_file() => Ok(Some(path.clone())),
+        Some(path) => {
+            Err(ConfigError::new("--config", path.display().to_string(), "no such file; name a bauta.toml that exists"))
+        }
+        None => Ok(Some(PathBuf::from("bauta.toml")).filter(|path| flags.data.is_none() && path.is_file())),
+    }
+}
+
+fn unreadable(place: &str, error: &figment::Error) -> ConfigError {
+    let key = if error.path.is_empty() { "(file)".to_owned() } else { error.path.join(".") };
+    let source = error.metadata.as_ref().map_or_else(
+        || place.to_owned(),
+        |m| match &m.source {
+            Some(figment::Source::File(path)) => path.display().to_string(),
+            _ => "BAUTA__* variables".to_owned(),
+        },
+    );
+    let mend = match &error.kind {
+        figment::error::Kind::UnknownField(_, known) => {
+            format!("no such setting; remove it or use one of: {}", known.join(", "))
+        }
+        figment::error::Kind::MissingField(field) => format!("{field} is missing; add it"),
+        figment::error::Kind::InvalidType(_, wanted) | figment::error::Kind::InvalidValue(_, wanted) => {
+            format!("has the wrong type or value; write {wanted}")
+        }
+        figment::error::Kind::UnknownVariant(_, known) => format!("not one of: {}", known.join(", ")),
+        _ => "cannot be read as TOML settings; check its syntax".to_owned(),
+    };
+    ConfigError::new(source, key, mend)
+}
+
+/// The settings as people write them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    server: RawServer,
+    store: RawStore,
+    kms: RawKms,
+    policies: RawPolicies,
+    limits: Limits,
+    carriers: Vec<RawCarrier>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawServer {
+    listen: Option<String>,
+    admin: Option<String>,
+    public_url: Option<String>,
+    trusted_proxies: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawStore {
+    durable: Option<String>,
+    scratch: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawKms {
+    kind: Option<String>,
+    path: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawPolicies {
+    dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCarrier {
+    name: String,
+    kind: String,
+    #[serde(default)]
+    host: String,
+    #[serde(default = "default_smpp_port")]
+    port: u16,
+    #[serde(default)]
+    system_id: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default = "default_bind")]
+    bind: String,
+    #[serde(default)]
+    tls: bool,
+    #[serde(default = "default_window")]
+    window: u16,
+    #[serde(default)]
+    rate: u32,
+    #[serde(default)]
+    sender: String,
+    #[serde(default)]
+    system_type: String,
+    #[serde(default = "default_alphabet")]
+    default_alphabet: String,
+    #[serde(default = "default_id_format")]
+    id_format: String,
+    #[serde(default = "default_enquire_link")]
+    enquire_link_s: u16,
+}
+
+fn default_smpp_port() -> u16 {
+    2775
+}
+fn default_bind() -> String {
+    "transceiver".into()
+}
+fn default_window() -> u16 {
+    64
+}
+fn default_alphabet() -> String {
+    "gsm7".into()
+}
+fn default_id_format() -> String {
+    "auto".into()
+}
+fn default_enquire_link() -> u16 {
+    30
+}
+
+impl Raw {
+    fn check(self, flags: &Flags, beside: Option<&Path>, place: &str) -> Result<Config, ConfigError> {
+        let data = absolute(flags.data.clone().unwrap_or_else(|| PathBuf::from("data")));
+        let at = |path: &Path| absolute(beside.unwrap_or(Path::new("")).join(path));
+        let listen = match flags.listen {
+            Some(listen) => listen,
+            None => address(self.server.listen.as_deref().unwrap_or("127.0.0.1:8080"), place, "server.listen")?,
+        };
+        let admin = self.server.admin.as_deref().map(|a| address(a, place, "server.admin")).transpose()?;
+        if admin.is_some_and(|admin| admin == listen && admin.port() != 0) {
+            return Err(ConfigError::new(
+                place,
+                "server.admin",
+                "is the same address as server.listen; give it a port of its own",
+            ));
+        }
+        let keys = match (&self.kms.path, &flags.data) {
+            (Some(path), _) => at(path),
+            (None, Some(_)) => data.join("keys"),
+            (None, None) => absolute(PathBuf::from("keys")),
+        };
+        self.check_kinds(place)?;
+        let mut carriers = Vec::new();
+        for (i, carrier) in self.carriers.into_iter().enumerate() {
+            carriers.extend(carrier.check(place, i, &carriers)?);
+        }
+        Ok(Config {
+            database: database(self.store.durable.as_deref(), &data, &at, place)?,
+            policies: policy_dir(self.policies.dir, &at, place)?,
+            trusted_proxies: networks(&self.server.trusted_proxies, place)?,
+            public_url: self.server.public_url.map(|url| public_url(&url, place)).transpose()?,
+            data,
+            listen,
+            admin,
+            keys,
+            limits: self.limits,
+            carriers,
+        })
+    }
+
+    fn check_kinds(&self, place: &str) -> Result<(), ConfigError> {
+        if self.kms.kind.as_deref().is_some_and(|kind| kind != "file") {
+            return Err(ConfigError::new(
+                place,
+                "kms.kind",
+                "this version has the kind \"file\" only; write that or leave it out",
+            ));
+        }
+        if self.store.scratch.as_deref().is_some_and(|kind| kind != "memory") {
+            return Err(ConfigError::new(
+                place,
+                "store.scratch",
+                "this version has \"memory\" only; write that or leave it out",
+            ));
+        }
+        if self.limits.requests_per_s == 0 || self.limits.burst == 0 || self.limits.strangers_per_min == 0 {
+            return Err(ConfigError::new(place, "limits", "a limit of 0 would refuse everybody; write 1 or more"));
+        }
+        Ok(())
+    }
+}
+
+impl RawCarrier {
+    /// `None` for the sandbox, which is always there.
+    fn check(self, place: &str, index: usize, earlier: &[SmppLink]) -> Result<Option<SmppLink>, ConfigError> {
+        let wrong = |key: &str, mend: &str| ConfigError::new(place, format!("carriers[{index}].{key}"), mend);
+        match self.kind.as_str() {
+            "sandbox" if self.name == "sandbox" => return Ok(None),
+            "sandbox" => {
+                return Err(wrong(
+                    "name",
+                    "the sandbox carrier is always there under the name \"sandbox\"; use that name or leave it out",
+                ));
+            }
+            "smpp" => {}
+            _ => return Err(wrong("kind", "this version has the kinds \"smpp\" and \"sandbox\"; write one of them")),
+        }
+        if self.name.is_empty() || self.name == "sandbox" || earlier.iter().any(|c| c.name == self.name) {
+            return Err(wrong("name", "needs a name of its own, other than \"sandbox\""));
+        }
+        if self.host.is_empty() {
+            return Err(wrong("host", "is missing; write the SMSC's host name or address"));
+        }
+        if self.bind != "transceiver" {
+            return Err(wrong("bind", "this version binds as \"transceiver\" only; write that or leave it out"));
+        }
+        if self.tls {
+            return Err(wrong(
+                "tls",
+                "this version speaks plain SMPP; leave it out and reach the SMSC through a private network or tunnel",
+            ));
+        }
+        if self.id_format != "auto" {
+            return Err(wrong("id_format", "this version has \"auto\" only; write that or leave it out"));
+        }
+        if !matches!(self.default_alphabet.as_str(), "gsm7" | "latin1") {
+            return Err(wrong("default_alphabet", "write \"gsm7\" or \"latin1\""));
+        }
+        if self.window == 0 || self.enquire_link_s == 0 {
+            return Err(wrong("window", "window and enquire_link_s have to be 1 or more"));
+        }
+        if self.sender.is_empty() || self.sender.len() > 16 {
+            return Err(wrong(
+                "sender",
+                "write what codes show as their sender: \"+number\", a short code or a name of at most 11 characters",
+            ));
+        }
+        let password = secret(&self.password).map_err(|mend| wrong("password", &mend))?;
+        Ok(Some(SmppLink {
+            name: self.name,
+            host: self.host,
+            port: self.port,
+            system_id: self.system_id,
+            password,
+            system_type: self.system_type,
+            window: self.window,
+            rate: self.rate,
+            sender: self.sender,
+            default_alphabet: self.default_alphabet,
+            enquire_link_s: self.enquire_link_s,
+        }))
+    }
+}
+
+/// A secret setting: as it stands, or from `file:PATH` or `env:NAME`.
+fn secret(text: &str) -> Result<Hidden, String> {
+    let value = if let Some(path) = text.strip_prefix("file:") {
+        let read =
+            std::fs::read_to_string(path).map_err(|e| format!("the file it names cannot be read ({})", e.kind()))?;
+        Zeroizing::new(read.trim_end_matches(['\r', '\n']).to_owned())
+    } else if let Some(name) = text.strip_prefix("env:") {
+        Zeroizing::new(std::env::var(name).map_err(|_| "the variable it names is not set".to_owned())?)
+    } else {
+        Zeroizing::new(text.to_owned())
+    };
+    Ok(Hidden(value))
+}
+
+fn address(text: &str, place: &str, key: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| ConfigError::new(place, key, "is no address and port; write \"127.0.0.1:8080\" say"))
+}
+
+fn networks(texts: &[String], place: &str) -> Result<Vec<ipnet::IpNet>, ConfigError> {
+    let one = |text: &String| text.parse().or_else(|_| text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from));
+    texts.iter().map(one).collect::<Result<_, _>>().map_err(|_| {
+        ConfigError::new(place, "server.trusted_proxies", "holds what is no network; write [\"10.0.0.0/8\"] say")
+    })
+}
+
+fn public_url(text: &str, place: &str) -> Result<String, ConfigError> {
+    let plain = text.trim_end_matches('/');
+    if plain.starts_with("https://") || plain.starts_with("http://") {
+        return Ok(plain.to_owned());
+    }
+    Err(ConfigError::new(place, "server.public_url", "is no URL; write \"https://…\""))
+}
+
+fn database(
+    text: Option<&str>,
+    data: &Path,
+    at: &dyn Fn(&Path) -> PathBuf,
+    place: &str,
+) -> Result<PathBuf, ConfigError> {
+    match text {
+        None => Ok(data.join("bauta.db")),
+        Some(text) => match text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(at(Path::new(path))),
+            _ => Err(ConfigError::new(
+                place,
+                "store.durable",
+                "this version has SQLite only; write \"sqlite:PATH\" or leave it out",
+            )),
+        },
+    }
+}
+
+fn policy_dir(
+    dir: Option<PathBuf>,
+    at: &dyn Fn(&Path) -> PathBuf,
+    place: &str,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(dir) = dir else { return Ok(None) };
+    let dir = at(&dir);
+    if !dir.is_dir() {
+        return Err(ConfigError::new(
+            place,
+            "policies.dir",
+            "is no folder; name one with .cedar files or leave it out for the built-in policies",
+        ));
+    }
+    Ok(Some(dir))
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+    use super::*;
+
+    fn load(toml: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("bauta.toml");
+        std::fs::write(&file, toml).unwrap();
+        Config::load(&Flags { config: Some(file), data: Some(dir.path().join("data")), listen: None })
+    }
+
+    #[test]
+    fn an_empty_file_gives_working_defaults() {
+        let config = load("").unwrap();
+        assert_eq!(config.listen.port(), 8080);
+        assert!(config.keys_beside_data());
+        assert!(config.database.ends_with("data/bauta.db"));
+    }
+
+    #[test]
+    fn an_smpp_link_is_read_with_its_defaults_and_its_password_is_not_shown() {
+        let config = load(
+            "[[carriers]]\nname=\"main\"\nkind=\"smpp\"\nhost=\"127.0.0.1\"\npassword=\"hush\"\nsender=\"bauta\"\n",
+        )
+        .unwrap();
+        let link = config.carriers.first().unwrap();
+        assert_eq!((link.port, link.window, link.enquire_link_s), (2775, 64, 30));
+        assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn every_refusal_names_its_key_and_a_mend() {
+        for (toml, key) in [
+            ("[server]\nlisten = \"nowhere\"", "server.listen"),
+            ("[server]\nlisen = \"127.0.0.1:1\"", "server.lisen"),
+            ("[server]\nlisten = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:1\"", "server.admin"),
+            ("[store]\ndurable = \"mysql:x\"", "store.durable"),
+            ("[store]\nscratch = \"tape\"", "store.scratch"),
+            ("[kms]\nkind = \"cloud\"", "kms.kind"),
+            ("[policies]\ndir = \"nowhere\"", "policies.dir"),
+            ("[limits]\nburst = 0", "limits"),
+            ("[limits]\nburst = \"many\"", "limits.burst"),
+            ("[[carriers]]\nname=\"x\"\nkind=\"pigeon\"", "carriers[0].kind"),
+            ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"", "carriers[0].host"),
+            (
+                "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\npassword=\"env:BAUTA_NO_SUCH\"",
+                "carriers[0].password",
+            ),
+            ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\ntls=true", "carriers[0].tls"),
+        ] {
+            let error = load(toml).err().unwrap_or_else(|| unreachable!("{toml} was taken"));
+            assert_eq!(error.key, key, "{error}");
+            assert!(error.to_string().contains("bauta.toml"), "{error}");
+            assert!(!error.mend.is_empty());
+            assert!(!error.to_string().contains('\n'));
+        }
+    }
+}

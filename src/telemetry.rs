@@ -1,0 +1,192 @@
+//! What the service tells about itself: JSON lines on standard error, counters for Prometheus.
+//!
+//! Nothing in the house hands a number to a log line. Dependencies may, so every string that is about to be printed is
+//! searched once more; what is found is blanked, counted in `bauta_leaks_total`, and is a bug to be mended where it
+//! came from.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::LazyLock;
+
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Registry};
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::clock::{Clock, SystemClock};
+use crate::phone;
+
+/// Counters and gauges, by the names that `/metrics` shows.
+pub struct Metrics {
+    registry: Registry,
+    /// Numbers that the log scrubber caught. Alert on more than 0.
+    pub leaks: IntCounter,
+    /// Events committed, by action.
+    pub events: IntCounterVec,
+    /// HTTP answers, by route template, method and status.
+    pub requests: IntCounterVec,
+    /// Seconds from request to answer, by route template.
+    pub latency: HistogramVec,
+    /// Carrier links: 1 up, 0 down.
+    pub carrier_up: IntGaugeVec,
+    /// Seconds between a message's arrival and its submission, by lane.
+    pub delivery: HistogramVec,
+}
+
+impl Metrics {
+    /// The Prometheus text exposition of everything counted so far.
+    pub fn render(&self) -> String {
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+/// The process's counters.
+pub fn metrics() -> &'static Metrics {
+    &METRICS
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
+    let registry = Registry::new();
+    Metrics {
+        leaks: registered(
+            &registry,
+            IntCounter::new("bauta_leaks_total", "Numbers caught on their way into a log line"),
+        ),
+        events: registered(&registry, counters("bauta_events_total", "Events committed", &["action"])),
+        requests: registered(
+            &registry,
+            counters("bauta_http_requests_total", "HTTP answers", &["method", "route", "status"]),
+        ),
+        latency: registered(&registry, histograms("bauta_http_seconds", "From request to answer", &["route"])),
+        carrier_up: registered(
+            &registry,
+            IntGaugeVec::new(prometheus::Opts::new("bauta_carrier_up", "Whether a carrier's link is up"), &["carrier"]),
+        ),
+        delivery: registered(&registry, histograms("bauta_delivery_seconds", "From arrival to submission", &["lane"])),
+        registry,
+    }
+});
+
+fn counters(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    IntCounterVec::new(prometheus::Opts::new(name, help), labels)
+}
+
+fn histograms(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<HistogramVec> {
+    let buckets = vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+    HistogramVec::new(prometheus::HistogramOpts::new(name, help).buckets(buckets), labels)
+}
+
+/// Registers a collector whose name and labels are constants of this file.
+fn registered<C: prometheus::core::Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+    #[allow(clippy::expect_used, reason = "the names above are valid and distinct; a test renders them all")]
+    let collector = made.expect("metric names are valid");
+    #[allow(clippy::expect_used, reason = "as above")]
+    registry.register(Box::new(collector.clone())).expect("metric names are distinct");
+    collector
+}
+
+/// Starts logging for this process. `BAUTA_LOG` sets the filter (`info`, `bauta=debug`, …).
+pub fn start() {
+    let filter = EnvFilter::try_from_env("BAUTA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second start in one process (tests) keeps the first.
+    let _ = tracing_subscriber::registry().with(filter).with(JsonLines).try_init();
+}
+
+/// Blanks every number in `text`, and counts what it blanked.
+pub fn scrub(text: &str) -> String {
+    let found = phone::find(text);
+    if found.is_empty() {
+        return text.to_owned();
+    }
+    metrics().leaks.inc_by(found.len() as u64);
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for span in found {
+        out.push_str(text.get(at..span.start).unwrap_or_default());
+        out.push_str("[number]");
+        at = span.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
+}
+
+/// One JSON object a line: time, level, target, message, fields; every value scrubbed.
+struct JsonLines;
+
+impl<S: Subscriber> Layer<S> for JsonLines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields(Map::new());
+        event.record(&mut fields);
+        let mut line = Map::new();
+        line.insert("at".into(), SystemClock.now().to_string().into());
+        line.insert("level".into(), event.metadata().level().as_str().into());
+        line.insert("target".into(), event.metadata().target().into());
+        line.extend(fields.0);
+        let mut text = Value::Object(line).to_string();
+        text.push('\n');
+        // Standard error that went away is no reason to stop serving.
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: Value) {
+        self.0.insert(field.name().to_owned(), value);
+    }
+
+    fn put_integer(&mut self, field: &Field, value: Value) {
+        let scrubbed = scrub(&value.to_string());
+        let value = if scrubbed.contains("[number]") { scrubbed.into() } else { value };
+        self.put(field, value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, scrub(&format!("{value:?}")).into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, scrub(value).into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put_integer(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put_integer(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.into());
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.put(field, scrub(&value.to_string()).into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_on_its_way_into_a_line_is_blanked_and_counted() {
+        let before = metrics().leaks.get();
+        assert_eq!(scrub("peer said +1 202 555 0143, bye"), "peer said [number], bye");
+        assert!(metrics().leaks.get() > before);
+        assert_eq!(scrub("listening on 127.0.0.1:8080"), "listening on 127.0.0.1:8080");
+    }
+
+    #[test]
+    fn every_metric_renders() {
+        metrics().events.with_label_values(&["audit.read"]).inc();
+        assert!(metrics().render().contains("bauta_leaks_total"));
+    }
+}
