@@ -2,9 +2,17 @@
 //!
 //! Services see only the traits [`Store`] and [`Scratch`]; which adapter stands behind them is decided in `app.rs`.
 
+mod memory;
+mod rows;
 mod scratch;
+mod sqlite;
 #[allow(clippy::module_inception, reason = "the port is the room's own name")]
 mod store;
+mod traffic;
 
+pub use memory::MemoryScratch;
+pub use rows::*;
 pub use scratch::{Claim, Rate, Scratch, ScratchError, Verdict};
+pub use sqlite::SqliteStore;
 pub use store::*;
+pub use traffic::*;

@@ -30,9 +30,15 @@ pub struct Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Taken; so many are left.
-    Within { left: u32 },
+    Within {
+        /// What is left in the bucket.
+        left: u32,
+    },
     /// Not taken; try again after this long.
-    Over { retry_after: Duration },
+    Over {
+        /// When enough will have refilled.
+        retry_after: Duration,
+    },
 }
 
 /// What became of a claim.

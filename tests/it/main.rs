@@ -1,1 +1,11 @@
-fn main() {}
+//! One binary for all integration tests: one file per journey, through the real ports, with real peers.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests say what is wrong by failing"
+)]
+
+mod store;

@@ -1,0 +1,424 @@
+//! The records that the durable store keeps, as services see them: typed, with every secret sealed or keyed.
+
+use serde::{Deserialize, Serialize};
+
+use super::traffic::DeliveryStatus;
+use crate::clock::Timestamp;
+use crate::event::{Leaf, Mode, Role};
+use crate::ids::{AliasId, CredentialId, PoolId, RecordId, TenantId, VerificationId};
+use crate::phone::VirtualNumber;
+
+/// A 16-byte HMAC of a number under an index key. Two indexes are comparable only under one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlindIndex(pub [u8; 16]);
+
+/// Ciphertext with its nonce and key version, as made by the keyring; opaque here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+/// A business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantRow {
+    /// Its id.
+    pub id: TenantId,
+    /// What people see as the sender in templates.
+    pub name: String,
+    /// Live or test.
+    pub mode: Mode,
+    /// Where its data has to stay, if it says.
+    pub region: Option<String>,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// An API key of one person or system. The key itself is not kept: `secret` is an HMAC of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialRow {
+    /// Its id.
+    pub id: CredentialId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// HMAC-SHA-256 of the key under the deployment's credential key.
+    pub secret: [u8; 32],
+    /// The person or system it was issued to.
+    pub person: String,
+    /// Its role.
+    pub role: Role,
+    /// Whose tokens it sees, for partners.
+    pub audience: Option<String>,
+    /// Networks that it may come from; empty means any.
+    pub networks: Vec<ipnet::IpNet>,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when: expiry, rotation's overlap or revocation.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// All that decides who a caller is.
+#[derive(Clone, Debug, Default)]
+pub struct DirectoryRows {
+    /// As [`Store::directory_version`] when read.
+    pub version: u64,
+    /// Every tenant.
+    pub tenants: Vec<TenantRow>,
+    /// Every credential, ended ones included.
+    pub credentials: Vec<CredentialRow>,
+    /// Ids of frozen tenants, credentials and aliases.
+    pub frozen: Vec<String>,
+    /// The audiences that each tenant has tokens for.
+    pub audiences: Vec<(TenantId, String)>,
+}
+
+/// A key version as the KMS wrapped it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// `system`, a tenant's id or a pool's id.
+    pub owner: String,
+    /// What the key is for.
+    pub purpose: String,
+    /// From 1 up.
+    pub version: u16,
+    /// KMS ciphertext.
+    pub wrapped: Vec<u8>,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// The record behind vaulted tokens.
+#[derive(Clone, Debug)]
+pub struct TokenRow {
+    /// Its database key.
+    pub id: RecordId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Under the tenant's `index` key.
+    pub index: BlindIndex,
+    /// Whether this is the record that repeated tokenizing finds: not fresh, no life, no metadata of its own.
+    pub canonical: bool,
+    /// The number, sealed under the tenant's `seal` key.
+    pub number: Sealed,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+    /// A JSON object that the tenant gave, free of numbers.
+    pub metadata: Option<String>,
+}
+
+/// What makes two verifications the same undertaking.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PendingKey {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of whom.
+    pub party: BlindIndex,
+    /// For what.
+    pub purpose: String,
+    /// Asked by whom: the `user_ref`, or empty.
+    pub requester: String,
+}
+
+/// A verification of one person by one-time code.
+#[derive(Clone, Debug)]
+pub struct VerificationRow {
+    /// Its id.
+    pub id: VerificationId,
+    /// Tenant, party, purpose and requester.
+    pub key: PendingKey,
+    /// The credential that asked, for whose audience tokens are shown.
+    pub credential: CredentialId,
+    /// The audience of tokens in answers and proof; none is the tenant's own.
+    pub audience: Option<String>,
+    /// The token record of the number.
+    pub record: RecordId,
+    /// Where it stands.
+    pub status: VerificationStatus,
+    /// From which the code is derived; gone when it is over.
+    pub salt: Option<[u8; 16]>,
+    /// Version of the tenant's `code` key.
+    pub code_key: u16,
+    /// 4 to 10.
+    pub code_length: u8,
+    /// Digits only, or letters too.
+    pub alphanumeric: bool,
+    /// Guesses left.
+    pub attempts_left: u8,
+    /// `sms`.
+    pub channel: String,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// Origin for the last line of the message (WebOTP), if named.
+    pub origin: Option<String>,
+    /// Android SMS Retriever hash, if named.
+    pub app_hash: Option<String>,
+    /// The transaction the code confirms, if named (PSD2 dynamic linking).
+    pub transaction: Option<Transaction>,
+    /// Each send, in order.
+    pub sends: Vec<SendRecord>,
+    /// When it was started.
+    pub created_at: Timestamp,
+    /// When its code lapses.
+    pub expires_at: Timestamp,
+}
+
+/// What a code confirms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// As shown to the payer.
+    pub amount: String,
+    /// As shown to the payer.
+    pub payee: String,
+}
+
+/// One sending of a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendRecord {
+    /// `sms`.
+    pub channel: String,
+    /// How far it got.
+    pub status: DeliveryStatus,
+    /// When it was asked for.
+    pub at: Timestamp,
+}
+
+/// Where a verification stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerificationStatus {
+    /// The code may be entered.
+    Pending,
+    /// The right code came in time.
+    Approved,
+    /// Given up by the tenant, or superseded.
+    Canceled,
+    /// Nobody entered the code in time.
+    Expired,
+    /// Every attempt was spent.
+    Exhausted,
+    /// The code could not be sent.
+    Failed,
+}
+
+/// A stock of virtual numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolRow {
+    /// Its id.
+    pub id: PoolId,
+    /// Who made it.
+    pub tenant: TenantId,
+    /// Its name.
+    pub name: String,
+    /// The carrier its numbers live at.
+    pub carrier: String,
+    /// Whether other tenants of the same mode may bind from it.
+    pub shared: bool,
+    /// Live or test, as its tenant.
+    pub mode: Mode,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// A number of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberRow {
+    /// X.
+    pub number: VirtualNumber,
+    /// The pool it is in.
+    pub pool: PoolId,
+    /// ISO 3166-1 alpha-2.
+    pub region: Option<String>,
+    /// `sms`, `voice`.
+    pub capabilities: Vec<String>,
+    /// No new aliases.
+    pub draining: bool,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// Numbers of a pool by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PoolCounts {
+    /// Carrying nothing.
+    pub free: u64,
+    /// Carrying at least one leg.
+    pub bound: u64,
+    /// Resting after an alias ended.
+    pub cooling: u64,
+}
+
+/// What a number is wanted for.
+#[derive(Clone, Debug)]
+pub struct Allocation {
+    /// From which pool.
+    pub pool: PoolId,
+    /// This number and no other.
+    pub number: Option<VirtualNumber>,
+    /// ISO 3166-1 alpha-2, if it matters.
+    pub region: Option<String>,
+    /// Whether the alias takes messages from anyone.
+    pub star: bool,
+    /// Each party with its counterpart: a cooling (X, party) may be had again only for the same counterpart.
+    pub parties: Vec<(BlindIndex, Option<BlindIndex>)>,
+    /// The tenant that asks: a rested `*` number comes back to the same tenant and person at once.
+    pub tenant: TenantId,
+    /// Random; spreads choices over the pool.
+    pub spread: u64,
+}
+
+/// A binding of a virtual number to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasRow {
+    /// Its id.
+    pub id: AliasId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which table of legs.
+    pub mode: AliasMode,
+    /// X.
+    pub number: VirtualNumber,
+    /// The pool X comes from.
+    pub pool: PoolId,
+    /// The first person.
+    pub a: Party,
+    /// The second person, in `axb`.
+    pub b: Option<Party>,
+    /// The audience of the credential that bound it; none is the tenant's own.
+    pub audience: Option<String>,
+    /// The credential that bound it.
+    pub credential: CredentialId,
+    /// Whether it carries.
+    pub status: AliasStatus,
+    /// A JSON object that the tenant gave, free of numbers.
+    pub metadata: Option<String>,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A person of an alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// The token record of the person's number.
+    pub record: RecordId,
+    /// The number under the `pool` key.
+    pub index: BlindIndex,
+}
+
+/// How an alias binds. Later modes add lines here and in `alias::leg`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AliasMode {
+    /// Anyone who writes to X reaches A.
+    Ax,
+    /// A and B reach each other through X.
+    Axb,
+}
+
+/// Whether an alias carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AliasStatus {
+    /// It carries.
+    Active,
+    /// Given up.
+    Released,
+    /// Its time ran out.
+    Expired,
+}
+
+/// One rule of an alias: who writes to X reaches whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegRow {
+    /// X.
+    pub number: VirtualNumber,
+    /// The writer, under the `pool` key; none is anyone (`*`).
+    pub from: Option<BlindIndex>,
+    /// The alias it belongs to.
+    pub alias: AliasId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Whom the writer reaches.
+    pub to: LegTarget,
+    /// When the alias ends.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whom a leg reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegTarget {
+    /// The person behind a token record.
+    Person(RecordId),
+    /// One of the alias's live senders: A answers.
+    Senders,
+}
+
+/// A filter over a tenant's aliases.
+#[derive(Clone, Debug, Default)]
+pub struct AliasFilter {
+    /// Whose.
+    pub tenant: Option<TenantId>,
+    /// Only those that a credential of this audience bound.
+    pub audience: Option<String>,
+    /// Only of this status.
+    pub status: Option<AliasStatus>,
+    /// Only on this number.
+    pub number: Option<VirtualNumber>,
+    /// Older than this one.
+    pub after: Option<AliasId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Somebody outside who wrote to an `ax` alias and can be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SenderRow {
+    /// The alias.
+    pub alias: AliasId,
+    /// The small number by which A names the sender, from 1 up.
+    pub tag: u32,
+    /// The sender under the pool's key.
+    pub index: BlindIndex,
+    /// The sender's number, sealed under the tenant's `seal` key.
+    pub number: Sealed,
+    /// When it is forgotten.
+    pub until: Timestamp,
+}
+
+/// Which entries to read.
+#[derive(Clone, Debug, Default)]
+pub struct EntryFilter {
+    /// Only this tenant's.
+    pub tenant: Option<TenantId>,
+    /// Only by this person or credential id.
+    pub actor: Option<String>,
+    /// Only of this action.
+    pub action: Option<String>,
+    /// Only those that name this keyed id (subject, record, alias, verification …).
+    pub names: Option<String>,
+    /// `allowed` or `denied`.
+    pub outcome: Option<String>,
+    /// From this moment on.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub to: Option<Timestamp>,
+    /// After this index.
+    pub after: Option<u64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// An entry in its place.
+#[derive(Clone, Debug)]
+pub struct EntryRow {
+    /// Position in the log, from 0.
+    pub index: u64,
+    /// SHA-256(salt ‖ text).
+    pub leaf: Leaf,
+    /// The leaf before it, all zero for the first.
+    pub previous: Leaf,
+    /// Its salt.
+    pub salt: [u8; 16],
+    /// Canonical JSON.
+    pub text: String,
+}

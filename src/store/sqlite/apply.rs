@@ -1,0 +1,92 @@
+//! One change in the writer's transaction: its writes in order, then its entries.
+
+use super::log::{self, Draft};
+use super::writer::Tx;
+use super::{access, alias, delivery, message, outbox, pool, sweep, token, verification};
+use crate::store::{Change, Committed, StoreError, Write};
+
+/// A change whose entries are made, ready for the writer.
+pub(super) struct Prepared {
+    writes: Vec<Write>,
+    drafts: Vec<Draft>,
+}
+
+impl Prepared {
+    pub(super) fn of(change: Change) -> Result<Self, StoreError> {
+        let drafts = change.events.iter().map(Draft::of).collect::<Result<_, _>>()?;
+        Ok(Self { writes: change.writes, drafts })
+    }
+
+    /// About the number of rows it writes.
+    pub(super) fn weight(&self) -> usize {
+        self.writes.len() + self.drafts.len()
+    }
+
+    /// The names of what happened, for counting once it is durable.
+    pub(super) fn actions(&self) -> Vec<String> {
+        self.drafts.iter().map(|draft| draft.action().to_owned()).collect()
+    }
+
+    /// Whether a task goes into the outbox.
+    pub(super) fn enqueues(&self) -> bool {
+        self.writes.iter().any(|write| matches!(write, Write::Enqueue(_)))
+    }
+
+    /// Writes all of it, or fails at the first precondition that does not hold.
+    pub(super) fn apply(self, tx: &mut Tx<'_>) -> Result<Committed, StoreError> {
+        let mut committed = Committed::default();
+        for write in self.writes {
+            apply(tx, write, &mut committed)?;
+        }
+        (committed.index, committed.leaves) = log::append(tx, &self.drafts)?;
+        Ok(committed)
+    }
+}
+
+fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), StoreError> {
+    match write {
+        Write::Tenant(row) => access::add_tenant(tx, &row),
+        Write::Credential(row) => access::add_credential(tx, &row),
+        Write::EndCredential { tenant, id, at } => access::end_credential(tx, tenant, id, at),
+        Write::Freeze { target, on } => access::freeze(tx, &target, on),
+        Write::Audience { tenant, audience } => access::add_audience(tx, tenant, &audience),
+        Write::Key(row) => access::add_key(tx, &row),
+        Write::Token(row) => token::add(tx, &row),
+        Write::StartVerification { row, supersedes } => verification::start(tx, &row, supersedes),
+        Write::SpendAttempt { tenant, id } => {
+            committed.attempts_left = Some(verification::spend(tx, tenant, id)?);
+            Ok(())
+        }
+        Write::CountSend { tenant, id, channel } => verification::count_send(tx, tenant, id, channel),
+        Write::EndVerification { tenant, id, status } => verification::end(tx, tenant, id, status),
+        Write::CountFailure { tenant, party, day } => verification::count_failure(tx, tenant, party, day),
+        Write::Pool(row) => pool::add(tx, &row),
+        Write::Number(row) => pool::add_number(tx, &row),
+        Write::DrainNumber { pool, number } => pool::drain(tx, pool, number),
+        Write::BindAlias { alias: row, legs } => alias::bind(tx, &row, &legs),
+        Write::ExtendAlias { tenant, id, expires_at } => alias::extend(tx, tenant, id, expires_at),
+        Write::EndAlias { tenant, id, status, cool_until, rest_until } => {
+            alias::end(tx, tenant, id, status, &alias::Kept { cool_until, rest_until })
+        }
+        Write::Sender(row) => message::put_sender(tx, &row),
+        Write::Message(row) => message::add(tx, &row),
+        Write::Part { key, part } => message::add_part(tx, &key, &part),
+        Write::TakeParts { key, count } => message::take_parts(tx, &key, count),
+        Write::Enqueue(row) => outbox::enqueue(tx, &row),
+        Write::Dequeue(id) => outbox::dequeue(tx, id),
+        Write::PutOff { id, until, attempts } => outbox::put_off(tx, id, until, attempts),
+        Write::RecordSubmission { carrier, tenant, task, ids } => {
+            committed.settled.extend(delivery::submitted(tx, &carrier, tenant, task, &ids)?);
+            Ok(())
+        }
+        Write::SetDelivery { tenant, task, status } => delivery::set(tx, tenant, task, status).map(drop),
+        Write::RecordReceipt { carrier, id, status } => {
+            committed.settled.extend(delivery::receipt(tx, &carrier, &id, status)?);
+            Ok(())
+        }
+        Write::Sweep => {
+            committed.settled.extend(sweep::sweep(tx)?);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! How the port's types look in columns, and what SQLite's errors mean to the port.
+//!
+//! The integers are part of the file format: a state may get a new one, never another's.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Error, Row, ffi};
+use type_safe_id::{StaticType, TypeSafeId};
+
+use crate::clock::Timestamp;
+use crate::event::{Leaf, Mode, Role};
+use crate::ids::{RecordId, bytes, from_bytes};
+use crate::phone::VirtualNumber;
+use crate::store::{
+    AliasMode, AliasStatus, BlindIndex, Conflict, DeliveryStatus, Lane, Sealed, StoreError, Task, VerificationStatus,
+};
+
+macro_rules! coded {
+    ($type:ident { $($variant:ident = $code:literal),* $(,)? }) => {
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                let code: i64 = match self { $(Self::$variant => $code),* };
+                Ok(code.into())
+            }
+        }
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                match value.as_i64()? {
+                    $($code => Ok(Self::$variant),)*
+                    other => Err(FromSqlError::OutOfRange(other)),
+                }
+            }
+        }
+    };
+}
+
+coded!(Mode { Live = 0, Test = 1 });
+coded!(AliasMode { Ax = 0, Axb = 1 });
+coded!(AliasStatus { Active = 0, Released = 1, Expired = 2 });
+coded!(Lane { Code = 0, Notice = 1, Marketing = 2 });
+coded!(VerificationStatus { Pending = 0, Approved = 1, Canceled = 2, Expired = 3, Exhausted = 4, Failed = 5 });
+// In the order of getting worse; from 2 on final, from 4 on failed. The SQL of `delivery` compares these.
+coded!(DeliveryStatus {
+    Queued = 0,
+    Submitted = 1,
+    Delivered = 2,
+    Unknown = 3,
+    Expired = 4,
+    Undelivered = 5,
+    Rejected = 6,
+});
+
+macro_rules! wrapped {
+    ($type:ident, |$from:ident| $to:expr, |$raw:ident: $column:ty| $back:expr) => {
+        impl ToSql for $type {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                let $from = self;
+                Ok(ToSqlOutput::from($to))
+            }
+        }
+        impl FromSql for $type {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let $raw = <$column>::column_result(value)?;
+                $back
+            }
+        }
+    };
+}
+
+wrapped!(Timestamp, |it| it.as_millis(), |raw: i64| Ok(Self::from_millis(raw)));
+wrapped!(BlindIndex, |it| &it.0[..], |raw: [u8; 16]| Ok(Self(raw)));
+wrapped!(Leaf, |it| &it.0[..], |raw: [u8; 32]| Ok(Self(raw)));
+wrapped!(Sealed, |it| &it.0[..], |raw: Vec<u8>| Ok(Self(raw)));
+wrapped!(RecordId, |it| it.0.cast_signed(), |raw: i64| Ok(Self(raw.cast_unsigned())));
+wrapped!(VirtualNumber, |it| it.digits().cast_signed(), |raw: i64| Self::from_digits(raw.cast_unsigned())
+    .ok_or(FromSqlError::OutOfRange(raw)));
+wrapped!(Role, |it| it.as_str(), |raw: String| Self::parse(&raw).ok_or(FromSqlError::InvalidType));
+
+/// A code is `v`, the verification and the two bytes of its number; a message is `m` and its id.
+impl ToSql for Task {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let mut key = Vec::with_capacity(19);
+        match self {
+            Self::Code(verification, n) => {
+                key.push(b'v');
+                key.extend(bytes(verification));
+                key.extend(n.to_be_bytes());
+            }
+            Self::Message(message) => {
+                key.push(b'm');
+                key.extend(bytes(message));
+            }
+        }
+        Ok(key.into())
+    }
+}
+
+impl FromSql for Task {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let (kind, rest) = value.as_blob()?.split_first().ok_or(FromSqlError::InvalidType)?;
+        let (id, n) = rest.split_first_chunk::<16>().ok_or(FromSqlError::InvalidType)?;
+        match (kind, n) {
+            (b'v', [high, low]) => Ok(Self::Code(from_bytes(*id), u16::from_be_bytes([*high, *low]))),
+            (b'm', []) => Ok(Self::Message(from_bytes(*id))),
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
+/// Reads an id from a column.
+pub(super) fn id<T: StaticType>(row: &Row<'_>, column: &str) -> rusqlite::Result<TypeSafeId<T>> {
+    row.get(column).map(from_bytes)
+}
+
+/// Reads an id from a column that may be empty.
+pub(super) fn maybe_id<T: StaticType>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<TypeSafeId<T>>> {
+    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(from_bytes))
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::SqliteFailure(failure, _) => of_code(failure),
+            Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {
+                Self::Corrupt("row")
+            }
+            // The text of the others may quote SQL; its kind is enough.
+            _ => Self::Unavailable("the statement could not be run".into()),
+        }
+    }
+}
+
+fn of_code(failure: ffi::Error) -> StoreError {
+    match failure.extended_code {
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => StoreError::Conflict(Conflict::Missing),
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID => {
+            StoreError::Conflict(Conflict::Exists)
+        }
+        _ => match failure.code {
+            rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase => StoreError::Corrupt("file"),
+            code => StoreError::Unavailable(format!("{code:?}")),
+        },
+    }
+}
+
+/// Tells a broken unique constraint as `conflict`; leaves other errors as they are.
+pub(super) fn exists_means(conflict: Conflict) -> impl Fn(Error) -> StoreError {
+    move |error| match StoreError::from(error) {
+        StoreError::Conflict(Conflict::Exists) => StoreError::Conflict(conflict),
+        other => other,
+    }
+}

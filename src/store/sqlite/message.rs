@@ -1,0 +1,179 @@
+//! Messages, the parts of those that are not whole yet, and the outside senders who can be answered.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::columns::{exists_means, id};
+use super::writer::Tx;
+use crate::clock::Timestamp;
+use crate::ids::{AliasId, MessageId, TenantId, bytes};
+use crate::store::{Conflict, MessageRow, PartKey, PartRow, Recipient, SenderRow, StoreError};
+
+pub(super) fn add(tx: &Tx<'_>, row: &MessageRow) -> Result<(), StoreError> {
+    let (record, stranger) = match &row.to {
+        Recipient::Person(record) => (Some(record), None),
+        Recipient::Stranger(number) => (None, Some(number)),
+    };
+    tx.conn
+        .prepare_cached(
+            "INSERT INTO message (id, tenant, alias, sender, from_number, to_record, to_number, body, status, parts,
+                 created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            bytes(&row.id),
+            bytes(&row.tenant),
+            bytes(&row.alias),
+            row.sender,
+            row.from,
+            record,
+            stranger,
+            row.body,
+            row.status,
+            row.parts,
+            row.created_at,
+            row.expires_at,
+        ])?;
+    Ok(())
+}
+
+pub(super) fn find(conn: &Connection, tenant: TenantId, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+    Ok(conn
+        .prepare_cached("SELECT * FROM message WHERE id = ? AND tenant = ?")?
+        .query_row(params![bytes(&id), bytes(&tenant)], message)
+        .optional()?)
+}
+
+pub(super) fn list(
+    conn: &Connection,
+    tenant: TenantId,
+    alias: AliasId,
+    after: Option<MessageId>,
+    limit: u32,
+) -> Result<Vec<MessageRow>, StoreError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT * FROM message
+             WHERE alias = ?1 AND tenant = ?2 AND id < coalesce(?3, x'ffffffffffffffffffffffffffffffffff')
+             ORDER BY id DESC LIMIT ?4",
+        )?
+        .query_map(params![bytes(&alias), bytes(&tenant), after.as_ref().map(bytes), limit], message)?
+        .collect::<Result<_, _>>()?)
+}
+
+fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
+    let to = match row.get("to_record")? {
+        Some(record) => Recipient::Person(record),
+        None => Recipient::Stranger(row.get("to_number")?),
+    };
+    Ok(MessageRow {
+        id: id(row, "id")?,
+        tenant: id(row, "tenant")?,
+        alias: id(row, "alias")?,
+        sender: row.get("sender")?,
+        from: row.get("from_number")?,
+        to,
+        body: row.get("body")?,
+        status: row.get("status")?,
+        parts: row.get("parts")?,
+        created_at: row.get("created_at")?,
+        expires_at: row.get("expires_at")?,
+    })
+}
+
+// ── parts
+
+pub(super) fn add_part(tx: &Tx<'_>, key: &PartKey, part: &PartRow) -> Result<(), StoreError> {
+    tx.conn
+        .prepare_cached(
+            "INSERT INTO part (carrier, x, sender, reference, total, n, body, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            key.carrier,
+            key.number,
+            key.sender,
+            key.reference,
+            key.total,
+            part.number,
+            part.body,
+            part.at,
+        ])?;
+    Ok(())
+}
+
+pub(super) fn take_parts(tx: &Tx<'_>, key: &PartKey, count: u32) -> Result<(), StoreError> {
+    let taken = tx
+        .conn
+        .prepare_cached("DELETE FROM part WHERE carrier = ? AND x = ? AND sender = ? AND reference = ? AND total = ?")?
+        .execute(params![key.carrier, key.number, key.sender, key.reference, key.total])?;
+    if taken == count as usize { Ok(()) } else { Err(StoreError::Conflict(Conflict::Taken)) }
+}
+
+pub(super) fn parts(conn: &Connection, key: &PartKey) -> Result<Vec<PartRow>, StoreError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT n, body, at FROM part
+             WHERE carrier = ? AND x = ? AND sender = ? AND reference = ? AND total = ? ORDER BY n",
+        )?
+        .query_map(params![key.carrier, key.number, key.sender, key.reference, key.total], |row| {
+            Ok(PartRow { number: row.get(0)?, body: row.get(1)?, at: row.get(2)? })
+        })?
+        .collect::<Result<_, _>>()?)
+}
+
+pub(super) fn stale_parts(conn: &Connection, before: Timestamp, limit: u32) -> Result<Vec<PartKey>, StoreError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT DISTINCT carrier, x, sender, reference, total FROM part AS old
+             WHERE at < ?1 AND NOT EXISTS (
+                 SELECT 1 FROM part AS new
+                 WHERE new.carrier = old.carrier AND new.x = old.x AND new.sender = old.sender
+                   AND new.reference = old.reference AND new.total = old.total AND new.at >= ?1)
+             LIMIT ?2",
+        )?
+        .query_map(params![before, limit], |row| {
+            Ok(PartKey {
+                carrier: row.get(0)?,
+                number: row.get(1)?,
+                sender: row.get(2)?,
+                reference: row.get(3)?,
+                total: row.get(4)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?)
+}
+
+// ── senders
+
+/// A tag or sender whose time is over makes room; a live one under another tag or sender is [`Conflict::Taken`].
+pub(super) fn put_sender(tx: &Tx<'_>, row: &SenderRow) -> Result<(), StoreError> {
+    let alias = bytes(&row.alias);
+    tx.conn
+        .prepare_cached("DELETE FROM sender WHERE alias = ? AND until <= ? AND (tag = ? OR idx = ?)")?
+        .execute(params![alias, tx.now, row.tag, row.index])?;
+    let put = tx
+        .conn
+        .prepare_cached(
+            "INSERT INTO sender (alias, tag, idx, number, until) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (alias, idx) DO UPDATE SET number = excluded.number, until = excluded.until
+             WHERE tag = excluded.tag",
+        )?
+        .execute(params![alias, row.tag, row.index, row.number, row.until])
+        .map_err(exists_means(Conflict::Taken))?;
+    if put == 0 { Err(StoreError::Conflict(Conflict::Taken)) } else { Ok(()) }
+}
+
+pub(super) fn senders(conn: &Connection, alias: AliasId, now: Timestamp) -> Result<Vec<SenderRow>, StoreError> {
+    Ok(conn
+        .prepare_cached("SELECT * FROM sender WHERE alias = ? AND until > ? ORDER BY tag")?
+        .query_map(params![bytes(&alias), now], |row| {
+            Ok(SenderRow {
+                alias: id(row, "alias")?,
+                tag: row.get("tag")?,
+                index: row.get("idx")?,
+                number: row.get("number")?,
+                until: row.get("until")?,
+            })
+        })?
+        .collect::<Result<_, _>>()?)
+}

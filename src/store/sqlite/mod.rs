@@ -1,0 +1,270 @@
+//! The embedded durable store: one SQLite file.
+//!
+//! All writes of a process go through one thread that commits everyone's waiting changes together ([`writer`]); reads go
+//! beside it ([`readers`]); the WAL is copied off the writer's path ([`checkpoint`]). Other processes, a command line
+//! beside the service, may open the same file: whatever must hold, holds by constraints and by conditions inside the
+//! write transaction. Each subject has one file with its writes and reads; `apply` maps [`crate::store::Write`] to them.
+//!
+//! Durability: WAL with `synchronous = FULL`, so that a change is on disk before its answer. Made by `app`.
+
+mod access;
+mod alias;
+mod allocate;
+mod apply;
+mod checkpoint;
+mod columns;
+mod delivery;
+mod log;
+mod message;
+pub(super) mod open;
+mod outbox;
+mod pool;
+mod readers;
+mod sweep;
+mod token;
+mod verification;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use self::checkpoint::Checkpointer;
+use self::readers::Readers;
+use self::writer::Writer;
+use super::{
+    AliasFilter, AliasRow, Allocation, BlindIndex, Change, Committed, DeliveryStatus, DirectoryRows, EntryFilter,
+    EntryRow, LegRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PoolCounts, PoolRow,
+    ReceiptOutcome, SenderRow, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
+};
+use crate::clock::{Clock, Timestamp};
+use crate::ids::{AliasId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
+use crate::phone::VirtualNumber;
+use crate::telemetry;
+
+/// A durable store in one SQLite file (mode 0600, like its `-wal` and `-shm`).
+pub struct SqliteStore {
+    clock: Arc<dyn Clock>,
+    enqueued: Notify,
+    writer: Writer,
+    readers: Readers,
+    _checkpointer: Checkpointer,
+}
+
+/// Indexes looked up at once beyond which the work leaves the caller's thread.
+const POINT_READS: usize = 64;
+/// How long readiness waits for a transaction.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+impl SqliteStore {
+    /// Opens the file at `path`, making it and its folder if they are not there, and brings its schema up to date.
+    ///
+    /// `node` names this process in the audit log. Blocks for as long as that takes (milliseconds).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if the file cannot be had, [`StoreError::Corrupt`] if it is no store of ours or of a
+    /// newer version.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, node: NodeId) -> Result<Self, StoreError> {
+        open::prepare(path)?;
+        open::migrate(&mut open::connect(path, open::Use::Write)?)?;
+        Ok(Self {
+            writer: Writer::start(path.to_owned(), Arc::clone(&clock), node)?,
+            readers: Readers::open(path)?,
+            _checkpointer: Checkpointer::start(path.to_owned())?,
+            enqueued: Notify::new(),
+            clock,
+        })
+    }
+
+    /// Whether no key was ever made here: only then may a root of keys be made.
+    ///
+    /// # Errors
+    /// As every read.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        self.readers.point(access::is_empty)
+    }
+
+    /// Commits what waits, copies the WAL into the file and takes no more changes. Reads still work.
+    pub async fn close(&self) {
+        self.writer.stop().await;
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        let prepared = apply::Prepared::of(change)?;
+        let (actions, enqueues) = (prepared.actions(), prepared.enqueues());
+        let committed = self.writer.run(prepared.weight(), move |tx| prepared.apply(tx)).await?;
+        for action in actions {
+            telemetry::metrics().events.with_label_values(&[action.as_str()]).inc();
+        }
+        if enqueues {
+            self.enqueued.notify_one();
+        }
+        Ok(committed)
+    }
+
+    async fn reserve_records(&self, count: u64) -> Result<RecordId, StoreError> {
+        self.writer.run(1, move |tx| token::reserve(tx, count)).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        tokio::time::timeout(READY_WITHIN, self.writer.run(0, |_| Ok(())))
+            .await
+            .map_err(|_| StoreError::Unavailable("the writer does not come round".into()))?
+    }
+
+    async fn directory_version(&self) -> Result<u64, StoreError> {
+        self.readers.point(access::directory_version)
+    }
+
+    async fn directory(&self) -> Result<DirectoryRows, StoreError> {
+        self.readers.long(access::directory).await
+    }
+
+    async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
+        self.readers.long(access::wrapped_keys).await
+    }
+
+    async fn token(&self, tenant: TenantId, id: RecordId) -> Result<Option<TokenRow>, StoreError> {
+        self.readers.point(|conn| token::find(conn, tenant, id))
+    }
+
+    async fn tokens_by_index(
+        &self,
+        tenant: TenantId,
+        indexes: &[BlindIndex],
+    ) -> Result<Vec<Option<TokenRow>>, StoreError> {
+        if indexes.len() <= POINT_READS {
+            return self.readers.point(|conn| token::by_index(conn, tenant, indexes));
+        }
+        let indexes = indexes.to_vec();
+        self.readers.long(move |conn| token::by_index(conn, tenant, &indexes)).await
+    }
+
+    async fn verification(&self, tenant: TenantId, id: VerificationId) -> Result<Option<VerificationRow>, StoreError> {
+        self.readers.point(|conn| verification::find(conn, tenant, id))
+    }
+
+    async fn pending_verification(&self, key: &PendingKey) -> Result<Option<VerificationId>, StoreError> {
+        self.readers.point(|conn| verification::pending(conn, key))
+    }
+
+    async fn lapsed_verifications(&self, limit: u32) -> Result<Vec<VerificationRow>, StoreError> {
+        let now = self.now();
+        self.readers.long(move |conn| verification::lapsed(conn, now, limit)).await
+    }
+
+    async fn failures_since(&self, tenant: TenantId, party: BlindIndex, since_day: i64) -> Result<u64, StoreError> {
+        self.readers.point(|conn| verification::failures_since(conn, tenant, party, since_day))
+    }
+
+    async fn pools(&self, tenant: TenantId) -> Result<Vec<PoolRow>, StoreError> {
+        self.readers.point(|conn| pool::usable(conn, tenant))
+    }
+
+    async fn pool(&self, id: PoolId) -> Result<Option<PoolRow>, StoreError> {
+        self.readers.point(|conn| pool::find(conn, id))
+    }
+
+    async fn pool_counts(&self, id: PoolId) -> Result<PoolCounts, StoreError> {
+        let now = self.now();
+        self.readers.long(move |conn| pool::counts(conn, id, now)).await
+    }
+
+    async fn number(&self, x: VirtualNumber) -> Result<Option<NumberRow>, StoreError> {
+        self.readers.point(|conn| pool::number(conn, x))
+    }
+
+    async fn allocate(&self, wish: &Allocation) -> Result<Option<VirtualNumber>, StoreError> {
+        self.readers.point(|conn| allocate::allocate(conn, wish, self.now()))
+    }
+
+    async fn alias(&self, tenant: TenantId, id: AliasId) -> Result<Option<AliasRow>, StoreError> {
+        self.readers.point(|conn| alias::find(conn, tenant, id))
+    }
+
+    async fn aliases(&self, filter: &AliasFilter) -> Result<Vec<AliasRow>, StoreError> {
+        let filter = filter.clone();
+        self.readers.long(move |conn| alias::list(conn, &filter)).await
+    }
+
+    async fn leg(&self, x: VirtualNumber, party: Option<BlindIndex>) -> Result<Option<LegRow>, StoreError> {
+        self.readers.point(|conn| alias::leg(conn, x, party, self.now()))
+    }
+
+    async fn lapsed_aliases(&self, limit: u32) -> Result<Vec<AliasRow>, StoreError> {
+        let now = self.now();
+        self.readers.long(move |conn| alias::lapsed(conn, now, limit)).await
+    }
+
+    async fn senders(&self, alias: AliasId) -> Result<Vec<SenderRow>, StoreError> {
+        self.readers.point(|conn| message::senders(conn, alias, self.now()))
+    }
+
+    async fn message(&self, tenant: TenantId, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+        self.readers.point(|conn| message::find(conn, tenant, id))
+    }
+
+    async fn messages(
+        &self,
+        tenant: TenantId,
+        alias: AliasId,
+        after: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<MessageRow>, StoreError> {
+        self.readers.long(move |conn| message::list(conn, tenant, alias, after, limit)).await
+    }
+
+    async fn parts(&self, key: &PartKey) -> Result<Vec<PartRow>, StoreError> {
+        self.readers.point(|conn| message::parts(conn, key))
+    }
+
+    async fn stale_parts(&self, before: Timestamp, limit: u32) -> Result<Vec<PartKey>, StoreError> {
+        self.readers.long(move |conn| message::stale_parts(conn, before, limit)).await
+    }
+
+    async fn claim(&self, holder: &str, until: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+        // A glance spares the writer an empty transaction.
+        if self.next_due().await?.is_none_or(|due| due > self.now()) {
+            return Ok(Vec::new());
+        }
+        let holder = holder.to_owned();
+        self.writer.run(limit as usize, move |tx| outbox::claim(tx, &holder, until, limit)).await
+    }
+
+    async fn release_leases(&self, holder: &str) -> Result<(), StoreError> {
+        let holder = holder.to_owned();
+        self.writer.run(1, move |tx| outbox::release(tx, &holder)).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.point(outbox::next_due)
+    }
+
+    async fn enqueued(&self) {
+        self.enqueued.notified().await;
+    }
+
+    async fn receipt_outcome(
+        &self,
+        carrier: &str,
+        id: &str,
+        status: DeliveryStatus,
+    ) -> Result<Option<ReceiptOutcome>, StoreError> {
+        self.readers.point(|conn| delivery::outcome(conn, carrier, id, status))
+    }
+
+    async fn entries(&self, filter: &EntryFilter) -> Result<Vec<EntryRow>, StoreError> {
+        let filter = filter.clone();
+        self.readers.long(move |conn| log::entries(conn, &filter)).await
+    }
+}

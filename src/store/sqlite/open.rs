@@ -1,0 +1,102 @@
+//! Opening connections to the file, with the settings that durability and speed hang on, and migrating it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations, SchemaVersion};
+
+use crate::store::StoreError;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) enum Use {
+    Write,
+    Read,
+    Checkpoint,
+}
+
+/// Makes the folder (0700) and an empty file (0600), or narrows an existing file to 0600.
+///
+/// SQLite gives its `-wal` and `-shm` files the mode of the file. An existing file is not opened here: closing any
+/// descriptor of it would drop the locks that another connection of this process holds (POSIX `fcntl`).
+pub(in crate::store) fn prepare(path: &Path) -> Result<(), StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    }
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(unusable)
+        }
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+fn unusable(error: io::Error) -> StoreError {
+    StoreError::Unavailable(error.kind().to_string())
+}
+
+/// A connection to the file at `path`, which exists.
+pub(in crate::store) fn connect(path: &Path, purpose: Use) -> rusqlite::Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    flags |= match purpose {
+        Use::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Use::Write | Use::Checkpoint => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_prepared_statement_cache_capacity(160);
+    match purpose {
+        Use::Write => {
+            connection.busy_handler(Some(wait_a_little))?;
+            connection.execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+                 PRAGMA foreign_keys = ON; PRAGMA secure_delete = FAST; PRAGMA cache_size = -8192;
+                 PRAGMA temp_store = MEMORY;",
+            )?;
+        }
+        Use::Read => {
+            connection.busy_timeout(Duration::from_secs(2))?;
+            connection
+                .execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;")?;
+        }
+        Use::Checkpoint => {
+            // While the end of the WAL is copied, writers wait; so this connection gives up soon and tries again later.
+            connection.busy_timeout(Duration::from_millis(100))?;
+            connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+        }
+    }
+    Ok(connection)
+}
+
+/// Waits for another process's transaction, in steps short enough to find the gap between two of its group commits.
+fn wait_a_little(tries: i32) -> bool {
+    thread::sleep(Duration::from_micros(if tries < 100 { 200 } else { 1_000 }));
+    tries < BUSY_TRIES
+}
+
+/// About five seconds, with what a sleep takes longer than asked.
+const BUSY_TRIES: i32 = 4_500;
+
+/// Brings the schema up to date; safe when several processes start at once.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let migrations = Migrations::new(vec![M::up(include_str!("../migrations/0001_first.sql"))]);
+    for _ in 0..MIGRATION_TRIES {
+        if let Ok(SchemaVersion::Outside(_)) = migrations.current_version(connection) {
+            return Err(StoreError::Corrupt("schema of a newer version"));
+        }
+        match migrations.to_latest(connection) {
+            Ok(()) => return Ok(()),
+            Err(error) => tracing::debug!(%error, "migration put off"),
+        }
+        // Another process may be at it; when it is done, the next try finds nothing to do.
+        thread::sleep(Duration::from_millis(100));
+    }
+    Err(StoreError::Unavailable("the schema could not be brought up to date".into()))
+}
+
+const MIGRATION_TRIES: u32 = 30;

@@ -1,0 +1,76 @@
+//! Forgetting what has outlived its time, a little at a time so that no sweep holds others up.
+
+use std::time::Duration;
+
+use rusqlite::params;
+
+use super::delivery;
+use super::writer::Tx;
+use crate::store::{DeliveryStatus, Settled, StoreError, Task};
+
+/// The most rows of one kind that one sweep touches.
+const BATCH: u32 = 500;
+/// How long parts wait for the rest at the utmost; the relay gives them up long before.
+const PARTS: Duration = Duration::from_secs(48 * 3_600);
+/// How long a submission waits for its receipt, and a receipt for its submission.
+const RECEIPTS: Duration = Duration::from_secs(72 * 3_600);
+/// Days that failed guesses are counted over, and a few to spare.
+const FAILURE_DAYS: i64 = 35;
+
+/// Gives the tasks that no receipt ever settled.
+pub(super) fn sweep(tx: &Tx<'_>) -> Result<Vec<Settled>, StoreError> {
+    let parts_before = tx.now.minus(PARTS);
+    let receipts_before = tx.now.minus(RECEIPTS);
+    let today = tx.now.as_secs().div_euclid(86_400);
+    let run = |sql: &str, before: &dyn rusqlite::ToSql| tx.conn.prepare_cached(sql)?.execute(params![before, BATCH]);
+    run(
+        "UPDATE message SET body = NULL, to_number = iif(to_number IS NULL, NULL, x'')
+         WHERE id IN (SELECT id FROM message WHERE body IS NOT NULL AND expires_at <= ? LIMIT ?)",
+        &tx.now,
+    )?;
+    run(
+        "DELETE FROM part WHERE (carrier, x, sender, reference, total, n) IN
+             (SELECT carrier, x, sender, reference, total, n FROM part WHERE at < ? LIMIT ?)",
+        &parts_before,
+    )?;
+    run("DELETE FROM sender WHERE (alias, tag) IN (SELECT alias, tag FROM sender WHERE until <= ? LIMIT ?)", &tx.now)?;
+    run("DELETE FROM cooling WHERE (x, party) IN (SELECT x, party FROM cooling WHERE until <= ? LIMIT ?)", &tx.now)?;
+    run(
+        "UPDATE number SET use = 'free', rest_tenant = NULL, rest_party = NULL
+         WHERE x IN (SELECT x FROM number WHERE use IN ('cool', 'rest') AND idle_until <= ? LIMIT ?)",
+        &tx.now,
+    )?;
+    run(
+        "DELETE FROM failure WHERE (tenant, party, day) IN
+             (SELECT tenant, party, day FROM failure WHERE day < ? LIMIT ?)",
+        &(today - FAILURE_DAYS),
+    )?;
+    // The oldest come first by rowid, so that no index on the time is needed.
+    run(
+        "DELETE FROM early_receipt WHERE at < ? AND rowid IN (SELECT rowid FROM early_receipt ORDER BY rowid LIMIT ?)",
+        &receipts_before,
+    )?;
+    let silent = tx
+        .conn
+        .prepare_cached(
+            "DELETE FROM submission WHERE at < ? AND rowid IN (SELECT rowid FROM submission ORDER BY rowid LIMIT ?)
+             RETURNING tenant, task, status",
+        )?
+        .query_map(params![receipts_before, BATCH], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<Vec<([u8; 16], Task, DeliveryStatus)>, _>>()?;
+    give_up(tx, silent)
+}
+
+/// Tasks of which no word came in time end as unknown.
+fn give_up(tx: &Tx<'_>, silent: Vec<([u8; 16], Task, DeliveryStatus)>) -> Result<Vec<Settled>, StoreError> {
+    let mut settled = Vec::new();
+    for (tenant, task, _) in silent.into_iter().filter(|(_, _, status)| !status.is_final()) {
+        let tenant = crate::ids::from_bytes(tenant);
+        match delivery::set(tx, tenant, task, DeliveryStatus::Unknown) {
+            Ok(true) => settled.push(Settled { tenant, task, status: DeliveryStatus::Unknown }),
+            Ok(false) | Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(settled)
+}

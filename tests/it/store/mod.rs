@@ -1,0 +1,168 @@
+//! The conformance suites of the two store ports: the same cases over every adapter.
+//!
+//! A case takes a [`World`] and knows only the port. `conformance!` makes one test of each case for an adapter; another
+//! adapter adds one line. What only one adapter promises (file modes, crashes) stands in a file of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod access;
+mod aliases;
+mod delivery;
+mod log;
+mod messages;
+mod scratch;
+mod sqlite;
+mod tokens;
+mod verifications;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bauta::clock::{Clock, ManualClock, Timestamp};
+use bauta::event::{Actor, Event, Mode, What};
+use bauta::ids::{TenantId, fresh};
+use bauta::store::{BlindIndex, Change, Committed, Conflict, Store, StoreError, TenantRow, Write};
+
+/// Opens an adapter on what the folder holds.
+pub type Open = fn(&Path, Arc<ManualClock>) -> Arc<dyn Store>;
+
+/// An adapter with a clock that tests move.
+pub struct World {
+    pub open: Open,
+    pub folder: tempfile::TempDir,
+    pub clock: Arc<ManualClock>,
+    pub store: Arc<dyn Store>,
+}
+
+impl World {
+    pub fn new(open: Open) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(1_795_000_000_000)));
+        let store = open(folder.path(), Arc::clone(&clock));
+        Self { open, folder, clock, store }
+    }
+
+    /// A second instance on the same data, as another process would have it.
+    pub fn another(&self) -> Arc<dyn Store> {
+        (self.open)(self.folder.path(), Arc::clone(&self.clock))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn pass(&self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+    }
+
+    pub fn event(&self, tenant: Option<TenantId>, what: What) -> Event {
+        Event { at: self.now(), tenant, actor: Actor::Worker, policy: None, what }
+    }
+
+    /// A change that tells of something harmless.
+    pub fn telling(&self) -> Change {
+        Change::telling(self.event(None, What::AuditRead { entries: 1 }))
+    }
+
+    pub async fn write(&self, write: Write) -> Result<Committed, StoreError> {
+        self.store.commit(self.telling().with(write)).await
+    }
+
+    /// Asserts that the write is refused for this reason.
+    #[track_caller]
+    pub fn refused(result: Result<Committed, StoreError>, why: Conflict) {
+        match result {
+            Err(StoreError::Conflict(conflict)) if conflict == why => {}
+            other => panic!("not refused with {why:?}: {other:?}"),
+        }
+    }
+
+    pub async fn tenant(&self) -> TenantId {
+        let row = self.tenant_row();
+        let id = row.id;
+        self.write(Write::Tenant(row)).await.unwrap();
+        id
+    }
+
+    pub fn tenant_row(&self) -> TenantRow {
+        let id = fresh();
+        TenantRow { id, name: format!("Shop {id}"), mode: Mode::Test, region: None, created_at: self.now() }
+    }
+}
+
+/// The index of the `n`-th person.
+pub fn person(n: u64) -> BlindIndex {
+    let mut index = [0xA5; 16];
+    index[..8].copy_from_slice(&n.to_be_bytes());
+    BlindIndex(index)
+}
+
+macro_rules! conformance {
+    ($adapter:ident, $open:expr; $($subject:ident: $($case:ident),+ $(,)?);+ $(;)?) => {
+        mod $adapter {
+            $(mod $subject {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    crate::store::$subject::$case(crate::store::World::new($open)).await;
+                })+
+            })+
+        }
+    };
+}
+
+conformance! { over_sqlite, crate::store::sqlite::open;
+    access:
+        the_directory_moves_with_whatever_decides_who_a_caller_is,
+        names_and_ids_are_given_once,
+        an_ended_credential_keeps_the_earlier_end,
+        a_key_version_is_made_once;
+    tokens:
+        one_canonical_record_stands_for_a_number,
+        records_are_seen_by_their_tenant_alone,
+        sixty_four_racing_tokenizers_make_one_record,
+        record_ids_are_never_given_twice_and_grow_with_time;
+    verifications:
+        a_thousand_racing_guesses_spend_exactly_five_attempts,
+        attempts_and_sends_need_a_pending_unexpired_verification,
+        an_ending_forgets_the_salt_and_happens_once,
+        a_lapsed_verification_is_never_approved,
+        one_undertaking_has_one_pending_verification,
+        failures_are_counted_by_day;
+    aliases:
+        pools_are_seen_by_owner_and_sharers_of_its_mode,
+        a_number_is_in_one_pool,
+        binders_at_once_never_share_a_place,
+        a_star_shares_its_number_with_nobody,
+        a_pair_place_cools_for_others_but_not_for_the_same_counterpart,
+        a_star_number_rests_for_others_but_comes_back_to_its_person,
+        a_refused_alias_leaves_nothing,
+        allocation_minds_region_draining_and_wish,
+        the_exact_leg_goes_before_anyone_and_lapsed_ones_carry_nothing,
+        extending_and_ending_need_an_active_alias,
+        aliases_are_listed_newest_first_by_filter;
+    messages:
+        history_is_newest_first_and_the_tenants_own,
+        a_message_is_assembled_once,
+        parts_are_stale_by_their_newest,
+        a_live_sender_keeps_its_tag,
+        a_sweep_forgets_what_outlived_its_time;
+    delivery:
+        claims_take_the_oldest_of_each_conversation_codes_first,
+        a_head_that_waits_holds_back_its_conversation,
+        leases_lapse_and_are_given_back,
+        an_older_row_that_comes_late_goes_first_unless_one_is_under_way,
+        two_claimers_never_get_one_row,
+        a_task_ends_with_its_worst_part,
+        an_early_receipt_waits_for_its_submission,
+        delivery_never_goes_back,
+        a_final_state_takes_the_body,
+        codes_settle_by_their_send,
+        silence_ends_as_unknown;
+    log:
+        a_change_is_written_whole_or_not_at_all_with_its_event,
+        a_failed_change_spares_those_beside_it,
+        the_chain_is_unbroken_over_two_writers_at_once,
+        what_was_answered_survives_an_end_without_notice,
+        entries_are_found_by_every_filter,
+}

@@ -1,0 +1,105 @@
+//! Token records and the ids they get.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bauta::ids::{RecordId, TenantId};
+use bauta::store::{Sealed, StoreError, TokenRow, Write};
+
+use super::{World, person};
+
+pub fn token(world: &World, tenant: TenantId, id: RecordId, n: u64) -> TokenRow {
+    TokenRow {
+        id,
+        tenant,
+        index: person(n),
+        canonical: true,
+        number: Sealed(vec![7; 64]),
+        created_at: world.now(),
+        expires_at: None,
+        metadata: None,
+    }
+}
+
+pub async fn one_canonical_record_stands_for_a_number(world: World) {
+    let tenant = world.tenant().await;
+    let first = world.store.reserve_records(3).await.unwrap();
+    world.write(Write::Token(token(&world, tenant, first, 1))).await.unwrap();
+    let second = token(&world, tenant, RecordId(first.0 + 1), 1);
+    match world.write(Write::Token(second.clone())).await {
+        Err(StoreError::TokenExists(id)) => assert!(id == first),
+        other => panic!("{other:?}"),
+    }
+    let own_life = TokenRow {
+        canonical: false,
+        expires_at: Some(world.now()),
+        metadata: Some("{\"a\":1}".into()),
+        ..second.clone()
+    };
+    world.write(Write::Token(own_life)).await.unwrap();
+    let found = world.store.tokens_by_index(tenant, &[person(2), person(1)]).await.unwrap();
+    assert!(found[0].is_none());
+    assert!(found[1].as_ref().unwrap().id == first, "fresh records are not found by number");
+    let own = world.store.token(tenant, second.id).await.unwrap().unwrap();
+    assert!(!own.canonical);
+    assert_eq!(own.metadata.as_deref(), Some("{\"a\":1}"));
+    assert_eq!(own.expires_at, Some(world.now()));
+}
+
+pub async fn records_are_seen_by_their_tenant_alone(world: World) {
+    let (ours, theirs) = (world.tenant().await, world.tenant().await);
+    let id = world.store.reserve_records(1).await.unwrap();
+    world.write(Write::Token(token(&world, ours, id, 1))).await.unwrap();
+    assert!(world.store.token(ours, id).await.unwrap().is_some());
+    assert!(world.store.token(theirs, id).await.unwrap().is_none());
+    assert!(world.store.tokens_by_index(theirs, &[person(1)]).await.unwrap()[0].is_none());
+    let many: Vec<_> = (0..1_000).map(person).collect();
+    let found = world.store.tokens_by_index(ours, &many).await.unwrap();
+    assert_eq!(found.iter().position(Option::is_some), Some(1));
+    assert_eq!(found.len(), 1_000);
+}
+
+pub async fn sixty_four_racing_tokenizers_make_one_record(world: World) {
+    let tenant = world.tenant().await;
+    let world = Arc::new(world);
+    let first = world.store.reserve_records(64).await.unwrap();
+    let racers: Vec<_> = (0..64)
+        .map(|n| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                let id = RecordId(first.0 + n);
+                match world.write(Write::Token(token(&world, tenant, id, 1))).await {
+                    Ok(_) => (true, id),
+                    Err(StoreError::TokenExists(winner)) => (false, winner),
+                    Err(other) => panic!("{other:?}"),
+                }
+            })
+        })
+        .collect();
+    let mut ends = Vec::new();
+    for racer in racers {
+        ends.push(racer.await.unwrap());
+    }
+    assert_eq!(ends.iter().filter(|(won, _)| *won).count(), 1);
+    assert_eq!(ends.iter().map(|(_, id)| id.0).collect::<HashSet<_>>().len(), 1, "all name the one record");
+}
+
+pub async fn record_ids_are_never_given_twice_and_grow_with_time(world: World) {
+    let stores = [Arc::clone(&world.store), world.another()];
+    let mut asked = Vec::new();
+    for turn in 0..200_usize {
+        let store = Arc::clone(&stores[turn % 2]);
+        asked.push(tokio::spawn(async move { store.reserve_records(10).await.unwrap() }));
+    }
+    let mut given = HashSet::new();
+    for first in asked {
+        let first = first.await.unwrap().0;
+        for id in first..first + 10 {
+            assert!(given.insert(id), "given twice");
+            assert!(id < 1 << 63);
+        }
+    }
+    world.pass(1);
+    let later = world.another().reserve_records(1).await.unwrap().0;
+    assert!(given.iter().all(|&id| id < later), "ids follow time");
+}
