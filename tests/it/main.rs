@@ -8,4 +8,6 @@
     reason = "tests say what is wrong by failing"
 )]
 
+mod peer;
+mod smpp;
 mod store;
