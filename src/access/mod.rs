@@ -1,5 +1,32 @@
 //! Who may do what: credentials, roles as Cedar policies, freezes, and the [`Permit`] that every service asks for.
+//!
+//! [`Access::identify`] turns a bearer key into a [`Principal`], [`Access::authorize`] turns a principal, an action and
+//! a resource into a permit; both work from memory. What the deployment does by itself is permitted in `orders`
+//! after looking again at freezes and revocations. Called by the API, the command line, the worker and the relay.
 
+mod action;
+mod authorize;
+mod credential;
+mod denial;
+mod directory;
+mod freeze;
+mod gate;
+mod key;
+mod memo;
+mod orders;
 mod permit;
+mod policy;
+mod principal;
+mod tenant;
 
+pub use action::Action;
+pub use credential::{CredentialView, Issued, NewCredential};
+pub use denial::{AccessError, Denied};
+pub use gate::Access;
+pub use key::{KeyTextError, key_mode};
 pub use permit::*;
+pub use policy::{Policies, PolicyError, PolicySummary};
+pub use principal::{Caller, Principal, Standing, Terminal};
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,11 @@ impl<R> Permit<R> {
         self.grant.sees_all
     }
 
+    /// Whether answers show masks (`+84 ••• ••• •67`): one right with [`Self::sees_all`], named for where it is asked.
+    pub fn sees_masks(&self) -> bool {
+        self.grant.sees_all
+    }
+
     /// The version of the policies that decided.
     pub fn policy(&self) -> &str {
         &self.grant.policy
@@ -92,6 +97,25 @@ impl<R> Permit<R> {
     }
 }
 
+#[cfg(test)]
+impl<R> Permit<R> {
+    /// A permit that nothing decided, for the unit tests of services: a partner where `partner` names its audience, else
+    /// one who sees all of the tenant.
+    pub(crate) fn for_test(tenant: TenantId, credential: CredentialId, partner: Option<&str>, resource: R) -> Self {
+        let grant = Grant {
+            tenant,
+            mode: Mode::Test,
+            brand: "Test".into(),
+            actor: Actor::Worker,
+            credential: Some(credential),
+            audience: partner.map(str::to_owned),
+            sees_all: partner.is_none(),
+            policy: "test".into(),
+        };
+        Self { grant, resource }
+    }
+}
+
 /// What can be asked about. The Cedar resource is built from these answers alone.
 pub trait Resource {
     /// The Cedar entity type, without namespace.
@@ -104,9 +128,13 @@ pub trait Resource {
     fn purpose(&self) -> Option<&str> {
         None
     }
-    /// Live or test, where the resource has a mode of its own to agree with the caller's.
+    /// The id of what it names, where somebody else might own that.
     fn id(&self) -> Option<String> {
         None
+    }
+    /// Whether only what the caller did itself is asked about, for the audit log.
+    fn own(&self) -> bool {
+        false
     }
 }
 
@@ -157,7 +185,8 @@ resource!(/// The audit log; `own` narrows it to the caller's own actions.
 AuditLog {
     /// Only the caller's own entries.
     own: bool,
-});
+}
+    fn own(&self) -> bool { self.own });
 resource!(/// A freeze switch: tenant, credential or alias, by id.
     FreezeSwitch {
         /// The id.
@@ -166,6 +195,8 @@ resource!(/// A freeze switch: tenant, credential or alias, by id.
     fn id(&self) -> Option<String> { Some(self.target.clone()) });
 resource!(/// Handsets of the sandbox.
     SandboxHandsets {});
+resource!(/// Making a tenant; only at a terminal of the machine itself.
+    NewTenant {});
 
 /// One delivery that was decided earlier; minted by `access` for the worker from the outbox row, after it looked
 /// again at freezes, revocations and the rest.

@@ -1,0 +1,71 @@
+//! What can be asked for, by the names that policies use.
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// One kind of request. The names are those of the Cedar actions.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Action { $($(#[$doc])* $name),* }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Its name in policies and in the log.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),* }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Make tokens from numbers, one or many.
+    TokenCreate,
+    /// See what is known about a token, never its number.
+    TokenRead,
+    /// Get the number behind a token.
+    TokenReveal,
+    /// Start a verification.
+    VerificationStart,
+    /// Check an answer, or have the code sent again.
+    VerificationCheck,
+    /// Give a verification up.
+    VerificationCancel,
+    /// See how a verification stands.
+    VerificationRead,
+    /// Bind people to a virtual number.
+    AliasBind,
+    /// See aliases and their history.
+    AliasRead,
+    /// Change an alias, its end for instance.
+    AliasChange,
+    /// Give an alias up.
+    AliasRelease,
+    /// Write to a party of an alias.
+    MessageSend,
+    /// Make pools and add numbers.
+    PoolManage,
+    /// See pools and their counts.
+    PoolRead,
+    /// Take a number out of allocation.
+    NumberDrain,
+    /// Issue, list, rotate and revoke credentials.
+    CredentialManage,
+    /// Read the log.
+    AuditRead,
+    /// Freeze or thaw a tenant, credential or alias.
+    Freeze,
+    /// Use the handsets of the sandbox.
+    SandboxUse,
+    /// Make a tenant.
+    TenantCreate,
+    /// See tokens of every audience of the tenant, and masks. Settled with every permit.
+    AudienceCross,
+}
+
+impl Action {
+    /// Whether it goes on while the tenant is frozen: what is needed to understand and to end the freeze.
+    pub(super) const fn outlasts_freeze(self) -> bool {
+        matches!(self, Self::Freeze | Self::AuditRead)
+    }
+}

@@ -1,0 +1,269 @@
+//! From a caller, an action and a resource to a [`Permit`], by Cedar.
+//!
+//! The entities that policies see are made here and only from the credential and from what [`Resource`] answers. An
+//! evaluation error, whatever else was permitted, is a denial. Freezes and ends are looked at on every call, before the
+//! remembered decision.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
+    RestrictedExpression as Value,
+};
+
+use super::directory::{Directory, Owner};
+use super::memo::{Question, Verdict};
+use super::permit::{Grant, Permit, Resource};
+use super::{Access, Action, Caller, Denied, Principal, Terminal};
+use crate::clock::Timestamp;
+use crate::event::{Event, What};
+use crate::store::Change;
+
+/// What is asked about beside the resource: everything that the tenant keeps, of every audience.
+const HOLDINGS: &str = "Holdings";
+
+impl Access {
+    /// Asks whether `caller` may do `action` on `resource`, which comes back inside the permit.
+    ///
+    /// # Errors
+    /// [`Denied::Forbidden`], [`Denied::Frozen`], or [`Denied::Unauthenticated`] if the credential ended meanwhile. A
+    /// refusal is in the log, or summed to be, before this returns; a store that cannot write it changes nothing.
+    pub async fn authorize<'a, R: Resource>(
+        &self,
+        caller: impl Into<Caller<'a>>,
+        action: Action,
+        resource: R,
+    ) -> Result<Permit<R>, Denied> {
+        let caller = caller.into();
+        match self.decide(caller, action, &resource) {
+            Ok(verdict) => Ok(Permit::new(self.grant(caller, verdict), resource)),
+            Err(denied) => {
+                self.tell_denial(caller, action, &denied).await;
+                Err(denied)
+            }
+        }
+    }
+
+    fn decide<R: Resource>(&self, caller: Caller<'_>, action: Action, resource: &R) -> Result<Verdict, Denied> {
+        let directory = self.directory();
+        let now = self.now();
+        let asked = Asked::of(resource, &directory, caller, action, now);
+        let verdict = match caller {
+            Caller::Credential(principal) => {
+                stands(principal, &directory, action, now)?;
+                directory.memo.settle(asked.question(principal), || self.judge(caller, &asked))
+            }
+            // Whoever owns the machine is not stopped by a freeze; what a terminal may do at all is little.
+            Caller::Terminal(_) => self.judge(caller, &asked),
+        };
+        if verdict.allowed { Ok(verdict) } else { Err(Denied::Forbidden) }
+    }
+
+    /// The decision itself, and with it what the caller gets to see.
+    fn judge(&self, caller: Caller<'_>, asked: &Asked) -> Verdict {
+        let allowed = self.ask_cedar(caller, asked);
+        let sees_all = allowed && self.ask_cedar(caller, &asked.on_holdings(Action::AudienceCross));
+        Verdict { allowed, sees_all }
+    }
+
+    fn ask_cedar(&self, caller: Caller<'_>, asked: &Asked) -> bool {
+        let Some((request, entities)) = asked.in_cedar(caller, self.policies()) else {
+            tracing::error!(action = asked.action.as_str(), "a request could not be put to the policies");
+            return false;
+        };
+        let response = Authorizer::new().is_authorized(&request, &self.policies().set, &entities);
+        for cedar_policy::AuthorizationError::PolicyEvaluationError(error) in response.diagnostics().errors() {
+            let policy = error.policy_id();
+            tracing::error!(%policy, action = asked.action.as_str(), "a policy failed, which denies");
+        }
+        response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
+    }
+
+    fn grant(&self, caller: Caller<'_>, verdict: Verdict) -> Grant {
+        let (credential, brand, audience) = match caller {
+            Caller::Credential(p) => (Some(p.credential), p.brand.clone(), p.audience.clone()),
+            Caller::Terminal(t) => (None, t.tenant.name.clone(), None),
+        };
+        Grant {
+            tenant: caller.tenant(),
+            mode: caller.mode(),
+            brand,
+            actor: caller.actor(),
+            credential,
+            audience,
+            sees_all: verdict.sees_all,
+            policy: self.policies().version().to_owned(),
+        }
+    }
+
+    async fn tell_denial(&self, caller: Caller<'_>, action: Action, denied: &Denied) {
+        let now = self.now();
+        if let Caller::Credential(principal) = caller
+            && !self.ledger().tells(principal.credential, now)
+        {
+            return;
+        }
+        let event = Event {
+            at: now,
+            tenant: Some(caller.tenant()),
+            actor: caller.actor(),
+            policy: Some(self.policies().version().to_owned()),
+            what: What::Denied { attempted: action.as_str().to_owned(), reason: denied.code().to_owned() },
+        };
+        if let Err(error) = self.store().commit(Change::telling(event)).await {
+            tracing::warn!(%error, "a denial is not in the log");
+        }
+    }
+}
+
+/// Whether credential and tenant may act at all at this moment.
+fn stands(principal: &Principal, directory: &Directory, action: Action, now: Timestamp) -> Result<(), Denied> {
+    let standing = directory.standing(principal.credential).ok_or(Denied::Unauthenticated)?;
+    if standing.ended(now) {
+        return Err(Denied::Unauthenticated);
+    }
+    let frozen = directory.frozen();
+    if frozen.credential(principal.credential) || (frozen.tenant(principal.tenant) && !action.outlasts_freeze()) {
+        return Err(Denied::Frozen);
+    }
+    Ok(())
+}
+
+/// One question, in the words that policies and memo share.
+struct Asked {
+    action: Action,
+    kind: &'static str,
+    owner: Option<String>,
+    audience: Option<String>,
+    purpose: Option<String>,
+    id: Option<String>,
+    own: bool,
+    address: Option<IpAddr>,
+    hour: u8,
+}
+
+impl Asked {
+    fn of<R: Resource>(
+        resource: &R,
+        directory: &Directory,
+        caller: Caller<'_>,
+        action: Action,
+        now: Timestamp,
+    ) -> Self {
+        let id = resource.id();
+        let owner = match id.as_deref().map_or(Owner::Asker, |id| directory.owner(id)) {
+            Owner::Asker => None,
+            Owner::Tenant(tenant) => (tenant != caller.tenant()).then(|| tenant.to_string()),
+            Owner::Nobody => Some(String::new()),
+        };
+        Self {
+            action,
+            kind: R::KIND,
+            owner,
+            audience: resource.audience().map(str::to_owned),
+            purpose: resource.purpose().map(str::to_owned),
+            id,
+            own: resource.own(),
+            address: match caller {
+                Caller::Credential(principal) => Some(principal.from()),
+                Caller::Terminal(_) => None,
+            },
+            hour: u8::try_from(now.as_secs().div_euclid(3_600).rem_euclid(24)).unwrap_or(0),
+        }
+    }
+
+    /// The same circumstances, another action, about everything that the tenant keeps.
+    fn on_holdings(&self, action: Action) -> Self {
+        Self {
+            action,
+            kind: HOLDINGS,
+            owner: None,
+            audience: None,
+            purpose: self.purpose.clone(),
+            id: None,
+            own: false,
+            address: self.address,
+            hour: self.hour,
+        }
+    }
+
+    fn question(&self, principal: &Principal) -> Question {
+        Question {
+            credential: principal.credential,
+            action: self.action,
+            kind: self.kind,
+            audience: self.audience.clone(),
+            purpose: self.purpose.clone(),
+            id: self.id.clone(),
+            own: self.own,
+            address: principal.from(),
+            hour: self.hour,
+        }
+    }
+
+    /// The request and its two entities; none if they do not agree with the schema, which is a denial.
+    fn in_cedar(&self, caller: Caller<'_>, policies: &super::Policies) -> Option<(Request, Entities)> {
+        let tenant = caller.tenant().to_string();
+        let owner = self.owner.as_deref().unwrap_or(&tenant);
+        let principal = match caller {
+            Caller::Credential(principal) => credential_entity(principal)?,
+            Caller::Terminal(terminal) => terminal_entity(terminal)?,
+        };
+        let mut attributes = HashMap::from([("tenant".to_owned(), reference("Tenant", owner)?)]);
+        if self.kind == "AuditLog" {
+            attributes.insert("own".to_owned(), Value::new_bool(self.own));
+        }
+        attributes.extend(optional("audience", self.audience.as_deref()));
+        let resource = entity(self.kind, self.id.as_deref().unwrap_or(""), attributes)?;
+
+        let mut circumstances = vec![("hour".to_owned(), Value::new_long(self.hour.into()))];
+        circumstances.extend(optional("purpose", self.purpose.as_deref()));
+        circumstances.extend(self.address.map(|from| ("address".to_owned(), Value::new_ip(from.to_string()))));
+        let context = Context::from_pairs(circumstances).ok()?;
+
+        let action = uid("Action", self.action.as_str())?;
+        let schema = Some(&policies.schema);
+        let request = Request::new(principal.uid(), action, resource.uid(), context, schema).ok()?;
+        Some((request, Entities::from_entities([principal, resource], schema).ok()?))
+    }
+}
+
+fn credential_entity(principal: &Principal) -> Option<Entity> {
+    let mut attributes = HashMap::from([
+        ("tenant".to_owned(), reference("Tenant", &principal.tenant.to_string())?),
+        ("mode".to_owned(), reference("Mode", principal.mode.as_str())?),
+        ("role".to_owned(), reference("Role", principal.role.as_str())?),
+        ("person".to_owned(), Value::new_string(principal.person.clone())),
+    ]);
+    attributes.extend(optional("audience", principal.audience.as_deref()));
+    entity("Credential", &principal.credential.to_string(), attributes)
+}
+
+fn terminal_entity(terminal: &Terminal) -> Option<Entity> {
+    let attributes = HashMap::from([
+        ("tenant".to_owned(), reference("Tenant", &terminal.tenant.id.to_string())?),
+        ("mode".to_owned(), reference("Mode", terminal.tenant.mode.as_str())?),
+        ("user".to_owned(), Value::new_string(terminal.user.clone())),
+        ("has_admin".to_owned(), Value::new_bool(terminal.has_admin)),
+    ]);
+    entity("Terminal", &terminal.user, attributes)
+}
+
+fn entity(kind: &str, id: &str, attributes: HashMap<String, Value>) -> Option<Entity> {
+    Entity::new(uid(kind, id)?, attributes, HashSet::new()).ok()
+}
+
+fn reference(kind: &str, id: &str) -> Option<Value> {
+    uid(kind, id).map(Value::new_entity_uid)
+}
+
+fn optional(name: &str, text: Option<&str>) -> Option<(String, Value)> {
+    text.map(|text| (name.to_owned(), Value::new_string(text.to_owned())))
+}
+
+fn uid(kind: &str, id: &str) -> Option<EntityUid> {
+    let name = EntityTypeName::from_str(&format!("Bauta::{kind}")).ok()?;
+    Some(EntityUid::from_type_name_and_id(name, EntityId::new(id)))
+}

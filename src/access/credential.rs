@@ -1,0 +1,256 @@
+//! Credentials: issued, listed, rotated, revoked. A key is shown once and kept only as an HMAC.
+//!
+//! Every credential belongs to a named person or system. Called by the API and the command line with a permit for the
+//! tenant's credentials; the tenant is always the permit's.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::directory::Directory;
+use super::key;
+use super::{Access, AccessError, Credentials, Denied, Permit};
+use crate::clock::Timestamp;
+use crate::event::{Role, What};
+use crate::ids::{self, CredentialId};
+use crate::store::{Change, Conflict, CredentialRow, StoreError, Write};
+
+/// How long an old key goes on beside its successor, unless the caller says.
+const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest overlap that can be asked for.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The most networks that a credential can name.
+const MAX_NETWORKS: usize = 32;
+
+/// The most credentials that are listed at a time: a page of 100 and the one that tells of a next page.
+const MAX_PAGE: usize = 101;
+
+/// What a credential is to be.
+#[derive(Clone, Debug)]
+pub struct NewCredential {
+    /// Its role.
+    pub role: Role,
+    /// The person or system it is for: 1 to 200 characters, no number among them.
+    pub person: String,
+    /// Whose tokens it speaks in: demanded of partners, refused for others. 1 to 64 of `a-z 0-9 . _ -`.
+    pub audience: Option<String>,
+    /// Networks that it may come from; empty means any.
+    pub networks: Vec<ipnet::IpNet>,
+    /// When it ends, if it does by itself.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// A credential that was just made, with its key, which is not shown again.
+pub struct Issued {
+    /// As stored.
+    pub row: CredentialRow,
+    /// `bk_live_…` or `bk_test_…`.
+    pub key: Zeroizing<String>,
+}
+
+/// A credential as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CredentialView {
+    /// Its id, which is not its key.
+    pub id: CredentialId,
+    /// Its role.
+    pub role: Role,
+    /// The person or system it was issued to.
+    pub person: String,
+    /// Whose tokens it speaks in, for partners.
+    pub audience: Option<String>,
+    /// Networks that it may come from; empty means any.
+    pub networks: Vec<ipnet::IpNet>,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when: expiry, rotation's overlap or revocation.
+    pub ends_at: Option<Timestamp>,
+    /// Whether it is frozen.
+    pub frozen: bool,
+}
+
+impl Access {
+    /// Makes a credential.
+    ///
+    /// # Errors
+    /// [`AccessError::Invalid`] and [`AccessError::NumberInText`] name the field.
+    pub async fn issue(&self, permit: &Permit<Credentials>, new: NewCredential) -> Result<Issued, AccessError> {
+        let now = self.now();
+        check(&new, now)?;
+        let issued = self.draw(permit, &new, now);
+        let told = What::CredentialCreated {
+            credential: issued.row.id,
+            role: new.role,
+            person: new.person,
+            audience: new.audience.clone(),
+        };
+        let mut change = Change::telling(permit.event(now, told)).with(Write::Credential(issued.row.clone()));
+        if let Some(audience) = new.audience {
+            change = change.with(Write::Audience { tenant: permit.tenant(), audience });
+        }
+        self.commit(change).await?;
+        Ok(issued)
+    }
+
+    /// Makes a successor with the same role, person, audience, networks and length of life; the old key goes on for
+    /// `overlap`, 24 h if none is given, 30 days at most.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] for one that ended or is another tenant's; a frozen one has no successor.
+    pub async fn rotate(
+        &self,
+        permit: &Permit<Credentials>,
+        id: CredentialId,
+        overlap: Option<Duration>,
+    ) -> Result<Issued, AccessError> {
+        let now = self.now();
+        let overlap = overlap.unwrap_or(OVERLAP);
+        if overlap > LONGEST_OVERLAP {
+            return Err(AccessError::Invalid { field: "overlap", rule: "at most 30 days" });
+        }
+        let old = live(&self.directory(), permit, id, now)?;
+        if self.directory().frozen().credential(id) {
+            return Err(Denied::Frozen.into());
+        }
+        let end = now.plus(overlap);
+        let at = old.ends_at.map_or(end, |expiry| expiry.min(end));
+        let successor = NewCredential {
+            role: old.role,
+            person: old.person,
+            audience: old.audience,
+            networks: old.networks,
+            ends_at: old.ends_at.map(|expiry| now.plus(old.created_at.until(expiry))),
+        };
+        let issued = self.draw(permit, &successor, now);
+        let told = What::CredentialRotated { credential: id, successor: issued.row.id };
+        let change = Change::telling(permit.event(now, told))
+            .with(Write::Credential(issued.row.clone()))
+            .with(Write::EndCredential { tenant: permit.tenant(), id, at });
+        self.commit(change).await?;
+        Ok(issued)
+    }
+
+    /// Ends a credential now. One that ended before stays as it was.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] for one that is another tenant's.
+    pub async fn revoke(&self, permit: &Permit<Credentials>, id: CredentialId) -> Result<(), AccessError> {
+        let now = self.now();
+        let row = owned(&self.directory(), permit, id)?;
+        if row.ends_at.is_some_and(|end| end <= now) {
+            return Ok(());
+        }
+        let change = Change::telling(permit.event(now, What::CredentialRevoked { credential: id }))
+            .with(Write::EndCredential { tenant: permit.tenant(), id, at: now });
+        self.commit(change).await
+    }
+
+    /// The tenant's credentials, newest first, ended ones included: up to `limit` (101 at most) older than `after`.
+    pub fn credentials(
+        &self,
+        permit: &Permit<Credentials>,
+        after: Option<CredentialId>,
+        limit: usize,
+    ) -> Vec<CredentialView> {
+        let directory = self.directory();
+        let older = |row: &&CredentialRow| after.is_none_or(|after| row.id < after);
+        let mut rows: Vec<_> = directory.credentials(permit.tenant()).filter(older).collect();
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
+        rows.into_iter().take(limit.min(MAX_PAGE)).map(|row| view(row, &directory)).collect()
+    }
+
+    fn draw(&self, permit: &Permit<Credentials>, new: &NewCredential, now: Timestamp) -> Issued {
+        let key = key::fresh(permit.mode());
+        let row = CredentialRow {
+            id: ids::fresh(),
+            tenant: permit.tenant(),
+            secret: self.system().credential(&key),
+            person: new.person.clone(),
+            role: new.role,
+            audience: new.audience.clone(),
+            networks: new.networks.clone(),
+            created_at: now,
+            ends_at: new.ends_at,
+        };
+        Issued { row, key }
+    }
+
+    /// Commits a change of the directory, and sees it here at once.
+    pub(super) async fn commit(&self, change: Change) -> Result<(), AccessError> {
+        match self.store().commit(change).await {
+            Ok(_) => {}
+            Err(StoreError::Conflict(Conflict::Missing)) => return Err(AccessError::NotFound),
+            Err(other) => return Err(other.into()),
+        }
+        super::gate::can_fail("reading the directory after a change", self.refresh().await);
+        Ok(())
+    }
+}
+
+fn view(row: &CredentialRow, directory: &Directory) -> CredentialView {
+    CredentialView {
+        id: row.id,
+        role: row.role,
+        person: row.person.clone(),
+        audience: row.audience.clone(),
+        networks: row.networks.clone(),
+        created_at: row.created_at,
+        ends_at: row.ends_at,
+        frozen: directory.frozen().credential(row.id),
+    }
+}
+
+fn owned(directory: &Directory, permit: &Permit<Credentials>, id: CredentialId) -> Result<CredentialRow, AccessError> {
+    let row = directory.credential(id).filter(|row| row.tenant == permit.tenant());
+    row.cloned().ok_or(AccessError::NotFound)
+}
+
+fn live(
+    directory: &Directory,
+    permit: &Permit<Credentials>,
+    id: CredentialId,
+    now: Timestamp,
+) -> Result<CredentialRow, AccessError> {
+    let row = owned(directory, permit, id)?;
+    if row.ends_at.is_some_and(|end| end <= now) { Err(AccessError::NotFound) } else { Ok(row) }
+}
+
+fn check(new: &NewCredential, now: Timestamp) -> Result<(), AccessError> {
+    check_name("person", &new.person)?;
+    match (&new.audience, new.role) {
+        (None, Role::Partner) => invalid("audience", "a partner needs one: whose tokens it speaks in")?,
+        (Some(_), role) if role != Role::Partner => invalid("audience", "only a partner has one")?,
+        (Some(audience), _) if !is_audience(audience) => {
+            invalid("audience", "1 to 64 of a-z, 0-9, dot, dash and underscore, first a letter")?;
+        }
+        _ => {}
+    }
+    if new.networks.len() > MAX_NETWORKS {
+        invalid("networks", "at most 32")?;
+    }
+    if new.ends_at.is_some_and(|end| end <= now) {
+        invalid("ends_at", "later than now")?;
+    }
+    Ok(())
+}
+
+/// Whether a text can name an audience. Starting with a letter keeps it from ever looking like a number.
+fn is_audience(text: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c);
+    text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(plain)
+}
+
+/// Checks a name that people will see in lists and in the log.
+pub(super) fn check_name(field: &'static str, name: &str) -> Result<(), AccessError> {
+    if name.trim().is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+        return invalid(field, "1 to 200 characters, none of them a control character");
+    }
+    if crate::phone::contains_number(name) { Err(AccessError::NumberInText(field)) } else { Ok(()) }
+}
+
+pub(super) fn invalid(field: &'static str, rule: &'static str) -> Result<(), AccessError> {
+    Err(AccessError::Invalid { field, rule })
+}

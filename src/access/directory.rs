@@ -1,0 +1,182 @@
+//! The directory: tenants, credentials and freezes as one immutable snapshot in memory, so that knowing a caller costs
+//! no read of the store.
+//!
+//! A snapshot is replaced as a whole when the store's directory version moves. Credentials are found by the HMAC of
+//! their key: nothing is compared byte by byte with what a caller sent. Decisions are remembered inside the snapshot
+//! that they were taken on ([`Memo`]), so that none outlives what it was based on. Freezes and ends are not part of
+//! any decision: they are looked up on every call.
+
+use std::collections::{HashMap, HashSet};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::memo::Memo;
+use super::principal::Standing;
+use crate::clock::Timestamp;
+use crate::event::Role;
+use crate::ids::{AliasId, CredentialId, TenantId};
+use crate::store::{CredentialRow, DirectoryRows, TenantRow};
+
+/// One snapshot.
+#[derive(Default)]
+pub(super) struct Directory {
+    pub(super) version: u64,
+    tenants: HashMap<TenantId, Arc<TenantRow>>,
+    by_secret: HashMap<[u8; 32], Arc<Standing>>,
+    by_id: HashMap<CredentialId, Entry>,
+    frozen: Frozen,
+    pub(super) memo: Memo,
+}
+
+#[derive(Clone)]
+struct Entry {
+    row: CredentialRow,
+    standing: Arc<Standing>,
+}
+
+/// What is frozen, by kind.
+#[derive(Clone, Default)]
+pub(super) struct Frozen {
+    tenants: HashSet<TenantId>,
+    credentials: HashSet<CredentialId>,
+    aliases: HashSet<AliasId>,
+}
+
+/// What a freeze can be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Tenant(TenantId),
+    Credential(CredentialId),
+    Alias(AliasId),
+}
+
+impl Target {
+    /// Reads a `ten_…`, `crd_…` or `als_…` id.
+    pub(super) fn parse(id: &str) -> Option<Self> {
+        (TenantId::from_str(id).map(Self::Tenant))
+            .or_else(|_| CredentialId::from_str(id).map(Self::Credential))
+            .or_else(|_| AliasId::from_str(id).map(Self::Alias))
+            .ok()
+    }
+}
+
+impl Frozen {
+    fn set(&mut self, target: Target, on: bool) {
+        match (target, on) {
+            (Target::Tenant(id), true) => self.tenants.insert(id),
+            (Target::Tenant(id), false) => self.tenants.remove(&id),
+            (Target::Credential(id), true) => self.credentials.insert(id),
+            (Target::Credential(id), false) => self.credentials.remove(&id),
+            (Target::Alias(id), true) => self.aliases.insert(id),
+            (Target::Alias(id), false) => self.aliases.remove(&id),
+        };
+    }
+
+    pub(super) fn tenant(&self, id: TenantId) -> bool {
+        self.tenants.contains(&id)
+    }
+
+    pub(super) fn credential(&self, id: CredentialId) -> bool {
+        self.credentials.contains(&id)
+    }
+
+    pub(super) fn alias(&self, id: AliasId) -> bool {
+        self.aliases.contains(&id)
+    }
+
+    /// Whether any alias or credential is frozen at all: most of the time none is, and nobody needs to look further.
+    pub(super) fn any_within_tenants(&self) -> bool {
+        !(self.aliases.is_empty() && self.credentials.is_empty())
+    }
+}
+
+impl Directory {
+    pub(super) fn of(rows: DirectoryRows) -> Self {
+        let mut directory = Self { version: rows.version, ..Self::default() };
+        directory.tenants = rows.tenants.into_iter().map(|row| (row.id, Arc::new(row))).collect();
+        rows.credentials.into_iter().for_each(|row| directory.add(row));
+        for target in rows.frozen.iter().filter_map(|id| Target::parse(id)) {
+            directory.frozen.set(target, true);
+        }
+        directory
+    }
+
+    fn add(&mut self, row: CredentialRow) {
+        let Some(tenant) = self.tenants.get(&row.tenant) else { return };
+        let standing = Arc::new(Standing::of(&row, tenant));
+        self.by_secret.insert(row.secret, Arc::clone(&standing));
+        self.by_id.insert(row.id, Entry { row, standing });
+    }
+
+    /// The same with one freeze set or lifted, and nothing remembered.
+    pub(super) fn with_freeze(&self, target: Target, on: bool) -> Self {
+        let mut frozen = self.frozen.clone();
+        frozen.set(target, on);
+        Self {
+            version: self.version,
+            tenants: self.tenants.clone(),
+            by_secret: self.by_secret.clone(),
+            by_id: self.by_id.clone(),
+            frozen,
+            memo: Memo::default(),
+        }
+    }
+
+    pub(super) fn by_secret(&self, secret: &[u8; 32]) -> Option<&Arc<Standing>> {
+        self.by_secret.get(secret)
+    }
+
+    pub(super) fn standing(&self, id: CredentialId) -> Option<&Arc<Standing>> {
+        self.by_id.get(&id).map(|entry| &entry.standing)
+    }
+
+    pub(super) fn credential(&self, id: CredentialId) -> Option<&CredentialRow> {
+        self.by_id.get(&id).map(|entry| &entry.row)
+    }
+
+    pub(super) fn credentials(&self, tenant: TenantId) -> impl Iterator<Item = &CredentialRow> {
+        self.by_id.values().map(|entry| &entry.row).filter(move |row| row.tenant == tenant)
+    }
+
+    pub(super) fn tenant(&self, id: TenantId) -> Option<&Arc<TenantRow>> {
+        self.tenants.get(&id)
+    }
+
+    pub(super) fn tenants(&self) -> impl Iterator<Item = &Arc<TenantRow>> {
+        self.tenants.values()
+    }
+
+    pub(super) fn frozen(&self) -> &Frozen {
+        &self.frozen
+    }
+
+    /// Whether the tenant has an admin credential that has not ended by `now`.
+    pub(super) fn has_admin(&self, tenant: TenantId, now: Timestamp) -> bool {
+        self.by_id
+            .values()
+            .map(|entry| &entry.standing)
+            .any(|standing| standing.tenant == tenant && standing.role == Role::Admin && !standing.ended(now))
+    }
+
+    /// Whose an id is: a tenant's own, or that of the tenant that issued the credential. An alias's owner is not known
+    /// here, and an unknown credential is nobody's.
+    pub(super) fn owner(&self, id: &str) -> Owner {
+        match Target::parse(id) {
+            Some(Target::Tenant(tenant)) => Owner::Tenant(tenant),
+            Some(Target::Credential(id)) => self.standing(id).map_or(Owner::Nobody, |s| Owner::Tenant(s.tenant)),
+            Some(Target::Alias(_)) => Owner::Asker,
+            None => Owner::Nobody,
+        }
+    }
+}
+
+/// Whose something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// This tenant's.
+    Tenant(TenantId),
+    /// The asker's, as far as can be said without the store; whoever acts on it looks there.
+    Asker,
+    /// No tenant's.
+    Nobody,
+}

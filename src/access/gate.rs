@@ -1,0 +1,201 @@
+//! The gate: knows callers, keeps the directory fresh, writes the sums of denials.
+//!
+//! Every other file of this room adds its part of [`Access`]. A change made here is seen here at once; one made by
+//! another process within [`POLL`] and the time to read it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::{Mutex, watch};
+
+use super::denial::Ledger;
+use super::directory::{Directory, Target};
+use super::key::MAX_LENGTH;
+use super::{Denied, Policies, Principal, Standing, key_mode};
+use crate::clock::Timestamp;
+use crate::event::{Actor, Event, What};
+use crate::keyring::{Keyring, SystemKeys};
+use crate::store::{Change, Store, StoreError};
+
+/// How often the store is asked whether the directory moved.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Who may do what.
+pub struct Access {
+    store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
+    system: Arc<SystemKeys>,
+    policies: Policies,
+    directory: ArcSwap<Directory>,
+    /// Held while the directory is read and replaced, so that an older reading never replaces a newer one.
+    replacing: Mutex<()>,
+    ledger: Ledger,
+}
+
+impl Access {
+    /// Reads the directory. [`Self::watch`] has to run for it to stay fresh.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn open(store: Arc<dyn Store>, keyring: Arc<Keyring>, policies: Policies) -> Result<Self, StoreError> {
+        let directory = Directory::of(store.directory().await?);
+        Ok(Self {
+            system: keyring.system(),
+            store,
+            keyring,
+            policies,
+            directory: ArcSwap::from_pointee(directory),
+            replacing: Mutex::default(),
+            ledger: Ledger::default(),
+        })
+    }
+
+    /// Who presents this key. A key that is not known is looked up once more if another process changed the directory
+    /// meanwhile, so that a key works as soon as the command that made it is done.
+    ///
+    /// # Errors
+    /// [`Denied::Unauthenticated`] or [`Denied::AddressNotAllowed`], which callers must not be able to tell apart.
+    /// They are summed for the log. A freeze is not looked at here but by [`Self::authorize`].
+    pub async fn identify(&self, bearer: &str, from: IpAddr) -> Result<Principal, Denied> {
+        let from = from.to_canonical();
+        let now = self.now();
+        // Longer than any key: not worth the hashing, and its length is the caller's own knowledge.
+        let presented = if bearer.len() <= MAX_LENGTH { bearer } else { "" };
+        let secret = self.system.credential(presented);
+        let mut known = self.known(&secret, now);
+        if known.is_none() && key_mode(presented).is_ok() {
+            self.catch_up().await;
+            known = self.known(&secret, now);
+        }
+        let Some(standing) = known else {
+            self.ledger.stranger(from, now);
+            return Err(Denied::Unauthenticated);
+        };
+        if !standing.admits(from) {
+            self.ledger.astray(standing.credential, now);
+            return Err(Denied::AddressNotAllowed);
+        }
+        Ok(Principal::new(standing, from))
+    }
+
+    fn known(&self, secret: &[u8; 32], now: Timestamp) -> Option<Arc<Standing>> {
+        self.directory().by_secret(secret).filter(|standing| !standing.ended(now)).cloned()
+    }
+
+    /// Follows changes of the directory and writes sums of denials until `stop` is true or its sender is gone; then
+    /// writes what is left.
+    pub async fn watch(&self, mut stop: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(POLL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stopped(&mut stop) => break,
+                _ = ticks.tick() => self.follow().await,
+            }
+        }
+        self.write_sums(self.now().plus(Duration::from_secs(1))).await;
+    }
+
+    /// One round of [`Self::watch`]. A store that cannot be reached leaves everything as it was.
+    pub(super) async fn follow(&self) {
+        self.catch_up().await;
+        self.write_sums(self.now()).await;
+    }
+
+    /// Reads the directory if it moved.
+    async fn catch_up(&self) {
+        match self.store.directory_version().await {
+            Ok(version) if version == self.directory().version => {}
+            Ok(_) => can_fail("reading the directory", self.refresh().await),
+            Err(error) => can_fail("asking for the directory's version", Err(error)),
+        }
+    }
+
+    /// Reads the directory now.
+    ///
+    /// # Errors
+    /// If the store cannot be read; the directory stays as it was.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _held = self.replacing.lock().await;
+        let rows = self.store.directory().await?;
+        if rows.version >= self.directory().version {
+            self.directory.store(Arc::new(Directory::of(rows)));
+        }
+        Ok(())
+    }
+
+    /// Tells the log which policies are in force. Once at the start of a service.
+    ///
+    /// # Errors
+    /// If the store cannot write it.
+    pub async fn tell_policies(&self) -> Result<(), StoreError> {
+        let version = self.policies.version().to_owned();
+        let what = What::PolicyActivated { version: version.clone() };
+        let event = Event { at: self.now(), tenant: None, actor: Actor::Worker, policy: Some(version), what };
+        self.store.commit(Change::telling(event)).await.map(drop)
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    pub(super) async fn apply_freeze(&self, target: Target, on: bool) {
+        {
+            let _held = self.replacing.lock().await;
+            self.directory.store(Arc::new(self.directory().with_freeze(target, on)));
+        }
+        can_fail("reading the directory after a freeze", self.refresh().await);
+    }
+
+    pub(super) fn directory(&self) -> Guard<Arc<Directory>> {
+        self.directory.load()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.store.now()
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    pub(super) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    pub(super) fn system(&self) -> &SystemKeys {
+        &self.system
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    async fn write_sums(&self, before: Timestamp) {
+        let due = self.ledger.due(before);
+        let events = due.events(|id| self.directory().standing(id).cloned());
+        if events.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.commit(Change { events, writes: Vec::new() }).await {
+            tracing::warn!(%error, "sums of denials wait for the store");
+            self.ledger.give_back(due);
+        }
+    }
+}
+
+/// Resolves once `stop` is true or its sender is gone.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Either answer of `wait_for` means the same here.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// An error that leaves everything as it was, and that the next round mends.
+pub(super) fn can_fail(what: &'static str, result: Result<(), StoreError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, what, "will be tried again");
+    }
+}

@@ -1,0 +1,203 @@
+//! A store that keeps what `access` writes in memory, and can be told to fail.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::event::{Event, Leaf};
+use crate::ids::{AliasId, MessageId, PoolId, RecordId, TenantId, VerificationId};
+use crate::phone::VirtualNumber;
+use crate::store::*;
+
+pub(super) struct Double {
+    pub(super) clock: Arc<ManualClock>,
+    /// Nothing works.
+    pub(super) failing: AtomicBool,
+    /// The directory cannot be read, the rest works.
+    pub(super) unreadable: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) rows: DirectoryRows,
+    pub(super) keys: Vec<WrappedKey>,
+    pub(super) events: Vec<Event>,
+    pub(super) aliases: Vec<AliasRow>,
+    pub(super) messages: Vec<MessageRow>,
+}
+
+impl Double {
+    pub(super) fn new() -> Self {
+        // 14:13:20 UTC, so that the hour is not 0.
+        let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(1_800_022_400_000)));
+        Self { clock, failing: AtomicBool::new(false), unreadable: AtomicBool::new(false), state: Mutex::default() }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn up(&self) -> Result<(), StoreError> {
+        if self.failing.load(Ordering::SeqCst) { Err(none()) } else { Ok(()) }
+    }
+
+    fn apply(state: &mut State, write: Write) -> Result<(), StoreError> {
+        match write {
+            Write::Tenant(row) if state.rows.tenants.iter().any(|t| t.name == row.name) => {
+                return Err(StoreError::Conflict(Conflict::Exists));
+            }
+            Write::Tenant(row) => state.rows.tenants.push(row),
+            Write::Credential(row) => state.rows.credentials.push(row),
+            Write::EndCredential { tenant, id, at } => {
+                let mut rows = state.rows.credentials.iter_mut();
+                let row = rows.find(|row| row.tenant == tenant && row.id == id);
+                row.ok_or(StoreError::Conflict(Conflict::Missing))?.ends_at = Some(at);
+            }
+            Write::Freeze { target, on: true } => state.rows.frozen.push(target),
+            Write::Freeze { target, on: false } => state.rows.frozen.retain(|id| *id != target),
+            Write::Audience { tenant, audience } => state.rows.audiences.push((tenant, audience)),
+            Write::Key(key) => {
+                state.keys.push(key);
+                return Ok(());
+            }
+            other => panic!("access does not write {other:?}"),
+        }
+        state.rows.version += 1;
+        Ok(())
+    }
+}
+
+fn none() -> StoreError {
+    StoreError::Unavailable("told to fail, or not in the double".into())
+}
+
+#[async_trait]
+impl Store for Double {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        self.up()?;
+        let mut state = self.state();
+        for write in change.writes {
+            Self::apply(&mut state, write)?;
+        }
+        let leaves = change.events.iter().map(|_| Leaf([0; 32])).collect();
+        state.events.extend(change.events);
+        Ok(Committed { leaves, ..Committed::default() })
+    }
+    async fn directory_version(&self) -> Result<u64, StoreError> {
+        self.up()?;
+        Ok(self.state().rows.version)
+    }
+    async fn directory(&self) -> Result<DirectoryRows, StoreError> {
+        self.up()?;
+        if self.unreadable.load(Ordering::SeqCst) {
+            return Err(none());
+        }
+        Ok(self.state().rows.clone())
+    }
+    async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
+        self.up()?;
+        Ok(self.state().keys.clone())
+    }
+    async fn alias(&self, tenant: TenantId, id: AliasId) -> Result<Option<AliasRow>, StoreError> {
+        self.up()?;
+        Ok(self.state().aliases.iter().find(|row| row.tenant == tenant && row.id == id).cloned())
+    }
+    async fn message(&self, tenant: TenantId, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
+        self.up()?;
+        Ok(self.state().messages.iter().find(|row| row.tenant == tenant && row.id == id).cloned())
+    }
+
+    async fn reserve_records(&self, _: u64) -> Result<RecordId, StoreError> {
+        Err(none())
+    }
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.up()
+    }
+    async fn token(&self, _: TenantId, _: RecordId) -> Result<Option<TokenRow>, StoreError> {
+        Err(none())
+    }
+    async fn tokens_by_index(&self, _: TenantId, _: &[BlindIndex]) -> Result<Vec<Option<TokenRow>>, StoreError> {
+        Err(none())
+    }
+    async fn verification(&self, _: TenantId, _: VerificationId) -> Result<Option<VerificationRow>, StoreError> {
+        Err(none())
+    }
+    async fn pending_verification(&self, _: &PendingKey) -> Result<Option<VerificationId>, StoreError> {
+        Err(none())
+    }
+    async fn lapsed_verifications(&self, _: u32) -> Result<Vec<VerificationRow>, StoreError> {
+        Err(none())
+    }
+    async fn failures_since(&self, _: TenantId, _: BlindIndex, _: i64) -> Result<u64, StoreError> {
+        Err(none())
+    }
+    async fn pools(&self, _: TenantId) -> Result<Vec<PoolRow>, StoreError> {
+        Err(none())
+    }
+    async fn pool(&self, _: PoolId) -> Result<Option<PoolRow>, StoreError> {
+        Err(none())
+    }
+    async fn pool_counts(&self, _: PoolId) -> Result<PoolCounts, StoreError> {
+        Err(none())
+    }
+    async fn number(&self, _: VirtualNumber) -> Result<Option<NumberRow>, StoreError> {
+        Err(none())
+    }
+    async fn allocate(&self, _: &Allocation) -> Result<Option<VirtualNumber>, StoreError> {
+        Err(none())
+    }
+    async fn aliases(&self, _: &AliasFilter) -> Result<Vec<AliasRow>, StoreError> {
+        Err(none())
+    }
+    async fn leg(&self, _: VirtualNumber, _: Option<BlindIndex>) -> Result<Option<LegRow>, StoreError> {
+        Err(none())
+    }
+    async fn lapsed_aliases(&self, _: u32) -> Result<Vec<AliasRow>, StoreError> {
+        Err(none())
+    }
+    async fn senders(&self, _: AliasId) -> Result<Vec<SenderRow>, StoreError> {
+        Err(none())
+    }
+    async fn messages(
+        &self,
+        _: TenantId,
+        _: AliasId,
+        _: Option<MessageId>,
+        _: u32,
+    ) -> Result<Vec<MessageRow>, StoreError> {
+        Err(none())
+    }
+    async fn parts(&self, _: &PartKey) -> Result<Vec<PartRow>, StoreError> {
+        Err(none())
+    }
+    async fn stale_parts(&self, _: Timestamp, _: u32) -> Result<Vec<PartKey>, StoreError> {
+        Err(none())
+    }
+    async fn claim(&self, _: &str, _: Timestamp, _: u32) -> Result<Vec<OutboxRow>, StoreError> {
+        Err(none())
+    }
+    async fn release_leases(&self, _: &str) -> Result<(), StoreError> {
+        Err(none())
+    }
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        Err(none())
+    }
+
+    async fn receipt_outcome(
+        &self,
+        _: &str,
+        _: &str,
+        _: crate::store::DeliveryStatus,
+    ) -> Result<Option<crate::store::ReceiptOutcome>, StoreError> {
+        Err(StoreError::Unavailable("not part of this double".into()))
+    }
+    async fn entries(&self, _: &EntryFilter) -> Result<Vec<EntryRow>, StoreError> {
+        Err(none())
+    }
+}

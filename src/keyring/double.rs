@@ -1,0 +1,255 @@
+//! A store in memory for the unit tests of `keyring` and `vault`: keys, tokens, audiences and entries, with the
+//! preconditions of those writes and no others. Everything else is unavailable.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::event::{Event, What};
+use crate::ids::*;
+use crate::phone::VirtualNumber;
+use crate::store::*;
+
+pub(crate) struct MemoryStore {
+    state: Mutex<State>,
+    clock: ManualClock,
+    /// Whether commits fail.
+    pub(crate) refuses: AtomicBool,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) keys: Vec<WrappedKey>,
+    pub(crate) tokens: HashMap<(TenantId, RecordId), TokenRow>,
+    pub(crate) audiences: Vec<(TenantId, String)>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) commits: u64,
+    next_record: u64,
+}
+
+impl MemoryStore {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::new(State { next_record: 1, ..State::default() }),
+            clock: ManualClock::starting_at(Timestamp::from_millis(1_795_000_000_000)),
+            refuses: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap())
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// The events of an action, in order.
+    pub(crate) fn told(&self, action: &str) -> Vec<What> {
+        self.with(|state| {
+            state.events.iter().map(|event| event.what.clone()).filter(|what| what.action() == action).collect()
+        })
+    }
+}
+
+impl State {
+    fn canonical(&self, tenant: TenantId, index: BlindIndex) -> Option<&TokenRow> {
+        self.tokens.values().find(|row| row.tenant == tenant && row.canonical && row.index == index)
+    }
+
+    fn check(&self, write: &Write) -> Result<(), StoreError> {
+        let same =
+            |a: &WrappedKey, b: &WrappedKey| (&a.owner, &a.purpose, a.version) == (&b.owner, &b.purpose, b.version);
+        match write {
+            Write::Key(key) if self.keys.iter().any(|known| same(known, key)) => {
+                Err(StoreError::Conflict(Conflict::Exists))
+            }
+            Write::Token(row) if row.canonical => match self.canonical(row.tenant, row.index) {
+                Some(known) => Err(StoreError::TokenExists(known.id)),
+                None => Ok(()),
+            },
+            Write::Key(_) | Write::Token(_) | Write::Audience { .. } => Ok(()),
+            other => panic!("not kept here: {other:?}"),
+        }
+    }
+
+    fn apply(&mut self, write: Write) {
+        match write {
+            Write::Key(key) => self.keys.push(key),
+            Write::Token(row) => assert!(self.tokens.insert((row.tenant, row.id), row).is_none(), "id used twice"),
+            Write::Audience { tenant, audience } => self.audiences.push((tenant, audience)),
+            _ => {}
+        }
+    }
+}
+
+fn not_here<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable("not kept here".into()))
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
+        // Gives others their turn, as a real commit does.
+        tokio::task::yield_now().await;
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("told to refuse".into()));
+        }
+        self.with(|state| {
+            change.writes.iter().try_for_each(|write| state.check(write))?;
+            change.writes.into_iter().for_each(|write| state.apply(write));
+            let leaves = change.events.iter().map(|event| event.entry([1; 16]).leaf).collect();
+            state.events.extend(change.events);
+            state.commits += 1;
+            Ok(Committed { leaves, ..Committed::default() })
+        })
+    }
+
+    async fn reserve_records(&self, count: u64) -> Result<RecordId, StoreError> {
+        Ok(RecordId(self.with(|state| {
+            state.next_record += count;
+            state.next_record - count
+        })))
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn directory_version(&self) -> Result<u64, StoreError> {
+        Ok(self.with(|state| state.audiences.len() as u64))
+    }
+
+    async fn directory(&self) -> Result<DirectoryRows, StoreError> {
+        Ok(DirectoryRows { audiences: self.with(|state| state.audiences.clone()), ..DirectoryRows::default() })
+    }
+
+    async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
+        Ok(self.with(|state| state.keys.clone()))
+    }
+
+    async fn token(&self, tenant: TenantId, id: RecordId) -> Result<Option<TokenRow>, StoreError> {
+        Ok(self.with(|state| state.tokens.get(&(tenant, id)).cloned()))
+    }
+
+    async fn tokens_by_index(
+        &self,
+        tenant: TenantId,
+        indexes: &[BlindIndex],
+    ) -> Result<Vec<Option<TokenRow>>, StoreError> {
+        Ok(self.with(|state| indexes.iter().map(|index| state.canonical(tenant, *index).cloned()).collect()))
+    }
+
+    async fn verification(&self, _: TenantId, _: VerificationId) -> Result<Option<VerificationRow>, StoreError> {
+        not_here()
+    }
+
+    async fn pending_verification(&self, _: &PendingKey) -> Result<Option<VerificationId>, StoreError> {
+        not_here()
+    }
+
+    async fn lapsed_verifications(&self, _: u32) -> Result<Vec<VerificationRow>, StoreError> {
+        not_here()
+    }
+
+    async fn failures_since(&self, _: TenantId, _: BlindIndex, _: i64) -> Result<u64, StoreError> {
+        not_here()
+    }
+
+    async fn pools(&self, _: TenantId) -> Result<Vec<PoolRow>, StoreError> {
+        not_here()
+    }
+
+    async fn pool(&self, _: PoolId) -> Result<Option<PoolRow>, StoreError> {
+        not_here()
+    }
+
+    async fn pool_counts(&self, _: PoolId) -> Result<PoolCounts, StoreError> {
+        not_here()
+    }
+
+    async fn number(&self, _: VirtualNumber) -> Result<Option<NumberRow>, StoreError> {
+        not_here()
+    }
+
+    async fn allocate(&self, _: &Allocation) -> Result<Option<VirtualNumber>, StoreError> {
+        not_here()
+    }
+
+    async fn alias(&self, _: TenantId, _: AliasId) -> Result<Option<AliasRow>, StoreError> {
+        not_here()
+    }
+
+    async fn aliases(&self, _: &AliasFilter) -> Result<Vec<AliasRow>, StoreError> {
+        not_here()
+    }
+
+    async fn leg(&self, _: VirtualNumber, _: Option<BlindIndex>) -> Result<Option<LegRow>, StoreError> {
+        not_here()
+    }
+
+    async fn lapsed_aliases(&self, _: u32) -> Result<Vec<AliasRow>, StoreError> {
+        not_here()
+    }
+
+    async fn senders(&self, _: AliasId) -> Result<Vec<SenderRow>, StoreError> {
+        not_here()
+    }
+
+    async fn message(&self, _: TenantId, _: MessageId) -> Result<Option<MessageRow>, StoreError> {
+        not_here()
+    }
+
+    async fn messages(
+        &self,
+        _: TenantId,
+        _: AliasId,
+        _: Option<MessageId>,
+        _: u32,
+    ) -> Result<Vec<MessageRow>, StoreError> {
+        not_here()
+    }
+
+    async fn parts(&self, _: &PartKey) -> Result<Vec<PartRow>, StoreError> {
+        not_here()
+    }
+
+    async fn stale_parts(&self, _: Timestamp, _: u32) -> Result<Vec<PartKey>, StoreError> {
+        not_here()
+    }
+
+    async fn claim(&self, _: &str, _: Timestamp, _: u32) -> Result<Vec<OutboxRow>, StoreError> {
+        not_here()
+    }
+
+    async fn release_leases(&self, _: &str) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        not_here()
+    }
+
+    async fn receipt_outcome(
+        &self,
+        _: &str,
+        _: &str,
+        _: crate::store::DeliveryStatus,
+    ) -> Result<Option<crate::store::ReceiptOutcome>, StoreError> {
+        Err(StoreError::Unavailable("not part of this double".into()))
+    }
+
+    async fn entries(&self, _: &EntryFilter) -> Result<Vec<EntryRow>, StoreError> {
+        not_here()
+    }
+}

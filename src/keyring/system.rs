@@ -1,0 +1,102 @@
+//! The deployment's own keys: what must be comparable over tenants, and the proof key. Pure once loaded.
+
+use std::net::IpAddr;
+
+use zeroize::Zeroizing;
+
+use super::proof::ProofKey;
+use super::purpose::Purpose;
+use super::versions::{Place, Versions};
+use super::{KeyError, Opened};
+use crate::crypto::index;
+use crate::ids::{self, PoolId};
+use crate::phone::PhoneNumber;
+use crate::store::{BlindIndex, Sealed};
+
+/// The deployment's keys.
+pub struct SystemKeys {
+    credential: Versions,
+    pool: Versions,
+    scratch: Versions,
+    seal: Versions,
+    proof: ProofKey,
+}
+
+impl SystemKeys {
+    pub(super) fn of(opened: &Opened) -> Result<Self, KeyError> {
+        Ok(Self {
+            credential: opened.keys(Purpose::Credential)?,
+            pool: opened.keys(Purpose::Pool)?,
+            scratch: opened.keys(Purpose::Scratch)?,
+            seal: opened.keys(Purpose::Seal)?,
+            proof: ProofKey::of(opened.keys(Purpose::Proof)?.newest())?,
+        })
+    }
+
+    /// What the store keeps of an API key.
+    pub fn credential(&self, key: &str) -> [u8; 32] {
+        index::mac32(self.credential.newest(), &[b"credential", key.as_bytes()])
+    }
+
+    /// Whether two requests under one idempotency key are the same.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
+        index::mac32(self.scratch.newest(), &labelled(b"fingerprint", parts))
+    }
+
+    /// A caller's network address, as limits know it.
+    pub fn address(&self, address: &IpAddr) -> [u8; 16] {
+        let key = self.scratch.newest();
+        match address {
+            IpAddr::V4(four) => index::mac16(key, &[b"address", &four.octets()]),
+            IpAddr::V6(six) => index::mac16(key, &[b"address", &six.octets()]),
+        }
+    }
+
+    /// A party's number as the legs of a pool know it, over all tenants that share the pool.
+    pub fn pool_index(&self, pool: PoolId, number: &PhoneNumber) -> BlindIndex {
+        let secret = number.secret_bytes();
+        BlindIndex(index::mac16(self.pool.newest(), &[b"number", &ids::bytes(&pool), secret.as_slice()]))
+    }
+
+    /// A sender that is no number (`kind` says what) as the legs and conversations of a pool know it.
+    pub fn pool_sender(&self, pool: PoolId, kind: &str, text: &str) -> BlindIndex {
+        let pool = ids::bytes(&pool);
+        BlindIndex(index::mac16(self.pool.newest(), &[b"sender", &pool, kind.as_bytes(), text.as_bytes()]))
+    }
+
+    /// What orders deliveries: one conversation, one index.
+    pub fn conversation(&self, parts: &[&[u8]]) -> BlindIndex {
+        BlindIndex(index::mac16(self.pool.newest(), &labelled(b"conversation", parts)))
+    }
+
+    /// Seals what has no tenant yet, for the place that `ctx` names.
+    pub fn seal_part(&self, ctx: &[u8], plaintext: &[u8]) -> Sealed {
+        self.seal.seal(&part(ctx), plaintext)
+    }
+
+    /// Opens what [`Self::seal_part`] sealed.
+    ///
+    /// # Errors
+    /// [`KeyError::Unopened`] if it was sealed for another place, or changed.
+    pub fn open_part(&self, ctx: &[u8], sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        self.seal.open(&part(ctx), sealed)
+    }
+
+    /// The key that signs proofs.
+    pub fn proof(&self) -> &ProofKey {
+        &self.proof
+    }
+
+    /// Every public key that proofs may be signed with: `kid` and 32 bytes.
+    pub fn proof_keys(&self) -> Vec<(String, [u8; 32])> {
+        vec![(self.proof.kid().to_owned(), self.proof.public())]
+    }
+}
+
+fn part(ctx: &[u8]) -> Place<'_> {
+    Place { label: "part", owner: b"system", id: ctx }
+}
+
+fn labelled<'a>(label: &'a [u8], parts: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    std::iter::once(label).chain(parts.iter().copied()).collect()
+}

@@ -1,0 +1,204 @@
+//! Existing tokens: whose they are, what may be shown, and the number itself where a permit allows.
+
+use zeroize::Zeroizing;
+
+use crate::access::{Delivery, Permit, Resource, SandboxHandsets, TokenRef};
+use crate::clock::Timestamp;
+use crate::crypto;
+use crate::event::{Leaf, Mode, What};
+use crate::ids::{RecordId, RecordRef, TenantId};
+use crate::keyring::{AudienceTag, TenantKeys};
+use crate::phone::{self, Door, Masked, PhoneNumber};
+use crate::store::{Change, StoreError, TokenRow};
+use crate::token::{Kind, Token};
+
+use super::{Holder, TokenView, Vault, VaultError};
+
+/// A number on its way to whoever was allowed it, and the leaf of the entry that says so.
+pub struct Revealed {
+    /// `+` and digits.
+    pub number: Zeroizing<String>,
+    /// The entry's leaf, durable before this exists.
+    pub leaf: Leaf,
+}
+
+/// A token found and opened.
+struct Found {
+    number: PhoneNumber,
+    reference: RecordRef,
+    created_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    metadata: Option<String>,
+}
+
+impl Vault {
+    /// What may be shown of a token: a mask where the permit says so; beginning and metadata to those who see all of
+    /// the tenant.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`] for every token that is not the caller's to see.
+    pub async fn describe(&self, permit: &Permit<TokenRef>) -> Result<TokenView, VaultError> {
+        let token = &permit.resource().token;
+        let keys = self.keys(permit.tenant()).await?;
+        let found = self.find(permit, &keys, token).await?;
+        let (country, line_type) = phone::classify(&found.number);
+        let whole = permit.sees_all();
+        Ok(TokenView {
+            token: token.clone(),
+            kind: token.kind(),
+            masked: permit.sees_masks().then(|| Masked::of(&found.number)),
+            country,
+            line_type,
+            created_at: found.created_at.filter(|_| whole),
+            expires_at: found.expires_at,
+            metadata: found.metadata.filter(|_| whole),
+        })
+    }
+
+    /// The number behind a token, once the entry that says who had it and why is durable. `reference` is the caller's
+    /// own note for that entry.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`]; [`VaultError::Refused`] with `purpose_required` or `number_in_text`;
+    /// [`VaultError::Store`] if the entry could not be written: then nothing is revealed.
+    pub async fn reveal(&self, permit: &Permit<TokenRef>, reference: Option<String>) -> Result<Revealed, VaultError> {
+        let TokenRef { token, purpose } = permit.resource();
+        let purpose = purpose.as_deref().filter(|text| !text.trim().is_empty());
+        let purpose = purpose.ok_or(VaultError::Refused("purpose_required"))?;
+        if phone::contains_number(purpose) || reference.as_deref().is_some_and(phone::contains_number) {
+            return Err(VaultError::Refused("number_in_text"));
+        }
+        let keys = self.keys(permit.tenant()).await?;
+        let found = self.find(permit, &keys, token).await?;
+        let what = What::Revealed {
+            record: found.reference,
+            subject: keys.subject(keys.index(&found.number)),
+            purpose: purpose.to_owned(),
+            reference,
+        };
+        let committed = self.store.commit(Change::telling(permit.event(self.store.now(), what))).await?;
+        let leaf = committed.leaves.first().copied();
+        let leaf = leaf.ok_or(StoreError::Corrupt("commit without leaf"))?;
+        Ok(Revealed { number: found.number.expose(Door::Reveal), leaf })
+    }
+
+    /// The person behind a token of the permit's tenant, of an audience that its holder may see.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`] for every other token.
+    pub async fn resolve<R: Resource>(&self, permit: &Permit<R>, token: &Token) -> Result<Holder, VaultError> {
+        let keys = self.keys(permit.tenant()).await?;
+        match token.kind() {
+            Kind::Vaulted => {
+                let row = self.vaulted_row(permit, &keys, token).await?;
+                Ok(Holder { record: row.id, index: row.index, subject: keys.subject(row.index) })
+            }
+            Kind::Sealed => {
+                let (number, _) = self.unsealed(permit, &keys, token).await?;
+                self.hold(permit, &number).await
+            }
+        }
+    }
+
+    /// The number to which a decided delivery goes.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`] if the record is gone or has expired meanwhile.
+    pub async fn open(&self, permit: &Permit<Delivery>, record: RecordId) -> Result<PhoneNumber, VaultError> {
+        let keys = self.keys(permit.tenant()).await?;
+        let row = self.live(permit.tenant(), record).await?;
+        Ok(keys.open_number(record, &row.number)?)
+    }
+
+    /// The number of a test handset, so that the sandbox finds what it received. It leaves by no door: the sandbox keeps
+    /// handsets by a keyed digest.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`] as for every token that is not the caller's to see, and for every live tenant.
+    pub async fn handset(&self, permit: &Permit<SandboxHandsets>, token: &Token) -> Result<PhoneNumber, VaultError> {
+        if permit.mode() != Mode::Test {
+            return Err(VaultError::NotFound);
+        }
+        let keys = self.keys(permit.tenant()).await?;
+        Ok(self.find(permit, &keys, token).await?.number)
+    }
+
+    /// A record that exists and has not expired.
+    pub(super) async fn live(&self, tenant: TenantId, record: RecordId) -> Result<TokenRow, VaultError> {
+        let row = self.store.token(tenant, record).await?.ok_or(VaultError::NotFound)?;
+        if is_over(row.expires_at, self.store.now()) { Err(VaultError::NotFound) } else { Ok(row) }
+    }
+
+    async fn find<R>(&self, permit: &Permit<R>, keys: &TenantKeys, token: &Token) -> Result<Found, VaultError> {
+        match token.kind() {
+            Kind::Vaulted => {
+                let row = self.vaulted_row(permit, keys, token).await?;
+                Ok(Found {
+                    number: keys.open_number(row.id, &row.number)?,
+                    reference: keys.record_ref(row.id),
+                    created_at: Some(row.created_at),
+                    expires_at: row.expires_at,
+                    metadata: row.metadata,
+                })
+            }
+            Kind::Sealed => {
+                let (number, expires_at) = self.unsealed(permit, keys, token).await?;
+                let reference = keys.sealed_ref(token);
+                Ok(Found { number, reference, created_at: None, expires_at, metadata: None })
+            }
+        }
+    }
+
+    async fn vaulted_row<R>(
+        &self,
+        permit: &Permit<R>,
+        keys: &TenantKeys,
+        token: &Token,
+    ) -> Result<TokenRow, VaultError> {
+        let (record, tag) = keys.read_vaulted(token).ok_or(VaultError::NotFound)?;
+        let own = crypto::equal(&tag, &keys.audience_tag(permit.audience()));
+        if own || permit.sees_all() && self.is_of_tenant(permit.tenant(), keys, tag).await? {
+            self.live(permit.tenant(), record).await
+        } else {
+            Err(VaultError::NotFound)
+        }
+    }
+
+    /// Whether a tag is the tenant's own or one of its audiences'.
+    async fn is_of_tenant(&self, tenant: TenantId, keys: &TenantKeys, tag: AudienceTag) -> Result<bool, VaultError> {
+        Ok(crypto::equal(&tag, &keys.audience_tag(None))
+            || self.audiences.tagged(self.store.as_ref(), tenant, keys, tag).await?.is_some())
+    }
+
+    async fn unsealed<R>(
+        &self,
+        permit: &Permit<R>,
+        keys: &TenantKeys,
+        token: &Token,
+    ) -> Result<(PhoneNumber, Option<Timestamp>), VaultError> {
+        let mut opened = keys.open_sealed(token, permit.audience());
+        if opened.is_none() && permit.sees_all() {
+            opened = self.open_for_any(permit.tenant(), keys, token);
+            if opened.is_none() {
+                self.audiences.renew(self.store.as_ref()).await?;
+                opened = self.open_for_any(permit.tenant(), keys, token);
+            }
+        }
+        let (number, expiry) = opened.ok_or(VaultError::NotFound)?;
+        if is_over(expiry, self.store.now()) { Err(VaultError::NotFound) } else { Ok((number, expiry)) }
+    }
+
+    fn open_for_any(
+        &self,
+        tenant: TenantId,
+        keys: &TenantKeys,
+        token: &Token,
+    ) -> Option<(PhoneNumber, Option<Timestamp>)> {
+        let named = self.audiences.of(tenant);
+        std::iter::once(None).chain(named.names().map(Some)).find_map(|audience| keys.open_sealed(token, audience))
+    }
+}
+
+fn is_over(expiry: Option<Timestamp>, now: Timestamp) -> bool {
+    expiry.is_some_and(|at| at <= now)
+}

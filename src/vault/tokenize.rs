@@ -1,0 +1,239 @@
+//! Making tokens, one at a time, and finding the record that stands for a number.
+
+use crate::access::{NewTokens, Permit, Resource};
+use crate::clock::Timestamp;
+use crate::event::What;
+use crate::ids::RecordId;
+use crate::keyring::TenantKeys;
+use crate::phone::{self, Masked, PhoneNumber};
+use crate::store::{BlindIndex, Change, Sealed, StoreError, TokenRow, Write};
+use crate::token::{Kind, Token};
+
+use super::{Holder, NewToken, TokenView, Vault, VaultError};
+
+impl Vault {
+    /// The token of a number for the permit's audience. A plain vaulted token is the same for the same number and
+    /// audience; one that is `fresh`, or has a life or metadata of its own, is new. Sealed tokens are not stored.
+    ///
+    /// # Errors
+    /// [`VaultError::Refused`] with `number_in_text`, `metadata_not_supported_for_sealed`,
+    /// `fresh_not_supported_for_sealed` or `too_many_audiences`.
+    pub async fn tokenize(&self, permit: &Permit<NewTokens>, new: NewToken) -> Result<TokenView, VaultError> {
+        check(&new).map_err(VaultError::Refused)?;
+        let keys = self.keys(permit.tenant()).await?;
+        let audience = audience_of(permit);
+        let now = self.store.now();
+        let token = match new.kind {
+            Kind::Sealed => {
+                self.reserve(permit, audience, 1).await?;
+                keys.sealed(&new.number, audience, expiry(&new, now))
+            }
+            Kind::Vaulted if is_canonical(&new) => {
+                let holder = self.canonical(permit, &keys, &new.number, audience).await?;
+                keys.vaulted(holder.record, audience)
+            }
+            Kind::Vaulted => {
+                let record = self.own_record(permit, &keys, &new, audience, now).await?;
+                keys.vaulted(record, audience)
+            }
+        };
+        Ok(view(token, new, now))
+    }
+
+    /// The person behind a number, with a record made where there was none.
+    pub async fn hold<R: Resource>(&self, permit: &Permit<R>, number: &PhoneNumber) -> Result<Holder, VaultError> {
+        let keys = self.keys(permit.tenant()).await?;
+        self.canonical(permit, &keys, number, permit.audience()).await
+    }
+
+    /// Finds or makes the canonical record of a number. One entry is written either way, so that neither the time it
+    /// takes nor the log a partner may see tells a known number from a new one.
+    async fn canonical<R>(
+        &self,
+        permit: &Permit<R>,
+        keys: &TenantKeys,
+        number: &PhoneNumber,
+        audience: Option<&str>,
+    ) -> Result<Holder, VaultError> {
+        let index = keys.index(number);
+        let mut known = self.known(permit, &[index]).await?.first().copied().flatten();
+        for _ in 0..ROUNDS {
+            let record = match known {
+                Some(record) => record,
+                None => self.records.one(self.store.as_ref()).await?,
+            };
+            let mut change = self.issued(permit, keys, record, index, audience, false).await?;
+            if known.is_none() {
+                change.writes.push(Write::Token(self.row(permit, keys, record, index, number)));
+            }
+            match self.store.commit(change).await {
+                Ok(_) => {
+                    self.remembered(permit, audience);
+                    return Ok(Holder { record, index, subject: keys.subject(index) });
+                }
+                Err(StoreError::TokenExists(other)) => known = Some(other),
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(StoreError::Unavailable("the number's record changed under every attempt".into()).into())
+    }
+
+    /// A record of its own for this token alone.
+    async fn own_record(
+        &self,
+        permit: &Permit<NewTokens>,
+        keys: &TenantKeys,
+        new: &NewToken,
+        audience: Option<&str>,
+        now: Timestamp,
+    ) -> Result<RecordId, VaultError> {
+        let record = self.records.one(self.store.as_ref()).await?;
+        let index = keys.index(&new.number);
+        let mut row = self.row(permit, keys, record, index, &new.number);
+        row.canonical = false;
+        row.expires_at = expiry(new, now);
+        row.metadata.clone_from(&new.metadata);
+        let change = self.issued(permit, keys, record, index, audience, true).await?.with(Write::Token(row));
+        self.store.commit(change).await?;
+        self.remembered(permit, audience);
+        Ok(record)
+    }
+
+    /// The change that tells of a token given out for a record, remembering an audience that is new.
+    async fn issued<R>(
+        &self,
+        permit: &Permit<R>,
+        keys: &TenantKeys,
+        record: RecordId,
+        index: BlindIndex,
+        audience: Option<&str>,
+        fresh: bool,
+    ) -> Result<Change, VaultError> {
+        let what = What::TokenCreated {
+            record: keys.record_ref(record),
+            subject: keys.subject(index),
+            audience: audience.map(str::to_owned),
+            fresh,
+        };
+        let mut change = Change::telling(permit.event(self.store.now(), what));
+        change.writes.extend(self.remembering(permit, audience).await?);
+        Ok(change)
+    }
+
+    /// The row of a canonical record; callers adapt it for others.
+    pub(super) fn row<R>(
+        &self,
+        permit: &Permit<R>,
+        keys: &TenantKeys,
+        record: RecordId,
+        index: BlindIndex,
+        number: &PhoneNumber,
+    ) -> TokenRow {
+        let number: Sealed = keys.seal_number(record, number);
+        let created_at = self.store.now();
+        let tenant = permit.tenant();
+        TokenRow { id: record, tenant, index, canonical: true, number, created_at, expires_at: None, metadata: None }
+    }
+
+    /// The canonical records of numbers, in order.
+    pub(super) async fn known<R>(
+        &self,
+        permit: &Permit<R>,
+        indexes: &[BlindIndex],
+    ) -> Result<Vec<Option<RecordId>>, VaultError> {
+        let rows = self.store.tokens_by_index(permit.tenant(), indexes).await?;
+        Ok(rows.into_iter().map(|row| row.map(|row| row.id)).collect())
+    }
+
+    /// Makes sure that the log knows of `count` more sealed tokens of this credential.
+    pub(super) async fn reserve(
+        &self,
+        permit: &Permit<NewTokens>,
+        audience: Option<&str>,
+        count: u64,
+    ) -> Result<(), VaultError> {
+        let credential = permit.credential().ok_or(VaultError::Refused("credential_required"))?;
+        let remember = self.remembering(permit, audience).await?;
+        let now = self.store.now();
+        let telling = |what| permit.event(now, what);
+        self.reservations.take(self.store.as_ref(), credential, count, telling, remember).await?;
+        self.remembered(permit, audience);
+        Ok(())
+    }
+
+    /// The write that remembers an audience, if it is a new one.
+    pub(super) async fn remembering<R>(
+        &self,
+        permit: &Permit<R>,
+        audience: Option<&str>,
+    ) -> Result<Option<Write>, VaultError> {
+        let tenant = permit.tenant();
+        let Some(name) = audience.filter(|_| !self.audiences.has(tenant, audience)) else { return Ok(None) };
+        self.audiences.renew(self.store.as_ref()).await?;
+        if self.audiences.has(tenant, audience) {
+            return Ok(None);
+        }
+        if self.audiences.of(tenant).count() >= MAX_AUDIENCES {
+            return Err(VaultError::Refused("too_many_audiences"));
+        }
+        Ok(Some(Write::Audience { tenant, audience: name.to_owned() }))
+    }
+
+    /// To be called once the change with [`Self::remembering`]'s write is durable.
+    pub(super) fn remembered<R>(&self, permit: &Permit<R>, audience: Option<&str>) {
+        if let Some(name) = audience
+            && !self.audiences.has(permit.tenant(), audience)
+        {
+            self.audiences.add(permit.tenant(), name);
+        }
+    }
+}
+
+/// For whom: the audience that the permit was asked for, else the caller's own.
+pub(super) fn audience_of(permit: &Permit<NewTokens>) -> Option<&str> {
+    permit.resource().audience.as_deref().or(permit.audience())
+}
+
+/// Refuses, with its code, what a kind of token cannot keep and texts that hold a number.
+pub(super) fn check(new: &NewToken) -> Result<(), &'static str> {
+    match (new.kind, &new.metadata) {
+        (Kind::Sealed, Some(_)) => Err("metadata_not_supported_for_sealed"),
+        (Kind::Sealed, None) if new.fresh => Err("fresh_not_supported_for_sealed"),
+        (_, Some(text)) if phone::contains_number(text) => Err("number_in_text"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the record that stands for the number will do.
+pub(super) fn is_canonical(new: &NewToken) -> bool {
+    !new.fresh && new.ttl.is_none() && new.metadata.is_none()
+}
+
+/// When the token ends, in whole seconds for a sealed one, whose expiry has no more room.
+pub(super) fn expiry(new: &NewToken, now: Timestamp) -> Option<Timestamp> {
+    let at = now.plus(new.ttl?);
+    Some(match new.kind {
+        Kind::Sealed => Timestamp::from_millis(at.as_secs().saturating_mul(1_000)),
+        Kind::Vaulted => at,
+    })
+}
+
+/// The answer to whoever typed the number in: mask included, and the moment of asking as the token's beginning.
+pub(super) fn view(token: Token, new: NewToken, now: Timestamp) -> TokenView {
+    TokenView {
+        kind: new.kind,
+        masked: Some(Masked::of(&new.number)),
+        created_at: Some(now),
+        expires_at: expiry(&new, now),
+        token,
+        country: new.country,
+        line_type: new.line_type,
+        metadata: new.metadata,
+    }
+}
+
+/// How often a lost race for a number's record is run again: the second attempt meets the winner.
+pub(super) const ROUNDS: u32 = 4;
+
+/// Opening a sealed token may have to try each audience, so that their number is bounded.
+const MAX_AUDIENCES: usize = 4_096;
