@@ -1,0 +1,90 @@
+//! What an alias needs to know of the person behind a token record, without ever showing the number.
+//!
+//! Numbers are opened here only to be turned into an index or a subject at once. Called by `alias` when it binds, and
+//! by `relay` and `worker` for the subject that an event names.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::ids::{self, AliasId, PoolId, RecordId, SubjectId, TenantId};
+use crate::keyring::{KeyError, Keyring};
+use crate::store::{Party, Sealed, Store, StoreError, TokenRow};
+
+/// Looks people up by their token record.
+pub struct People {
+    store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
+    /// A record's subject never changes, and a subject is no secret.
+    subjects: Mutex<HashMap<(TenantId, RecordId), SubjectId>>,
+}
+
+/// Why a person could not be looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum PeopleError {
+    /// There is no such record: erased, or another tenant's.
+    #[error("no such record")]
+    Missing,
+    /// The durable store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key could not be had, or does not fit.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// A person as a pool sees one.
+pub struct Seen {
+    /// The record and its index under the pool's key.
+    pub party: Party,
+    /// Whether the person's number is itself a number of some pool.
+    pub in_pool: bool,
+}
+
+impl People {
+    /// Over a store and its keys.
+    pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>) -> Self {
+        Self { store, keyring, subjects: Mutex::default() }
+    }
+
+    /// The person behind `record`, as `pool` sees them.
+    pub async fn seen_by(&self, pool: PoolId, tenant: TenantId, record: RecordId) -> Result<Seen, PeopleError> {
+        let row = self.row(tenant, record).await?;
+        let number = self.keyring.tenant(tenant).await?.open_number(record, &row.number)?;
+        let index = self.keyring.system().pool_index(pool, &number);
+        let in_pool = self.store.number(number.as_virtual()).await?.is_some();
+        Ok(Seen { party: Party { record, index }, in_pool })
+    }
+
+    /// The keyed id by which events name the person behind `record`.
+    pub async fn subject(&self, tenant: TenantId, record: RecordId) -> Result<SubjectId, PeopleError> {
+        if let Some(known) = self.known(tenant, record) {
+            return Ok(known);
+        }
+        let row = self.row(tenant, record).await?;
+        let subject = self.keyring.tenant(tenant).await?.subject(row.index);
+        let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        if subjects.len() >= MAX_SUBJECTS {
+            subjects.clear();
+        }
+        subjects.insert((tenant, record), subject);
+        Ok(subject)
+    }
+
+    /// The keyed id of a stranger whose number is sealed for `alias`.
+    pub async fn stranger(&self, tenant: TenantId, alias: AliasId, sealed: &Sealed) -> Result<SubjectId, PeopleError> {
+        let keys = self.keyring.tenant(tenant).await?;
+        let number = keys.open_stranger(&ids::bytes(&alias), sealed)?;
+        Ok(keys.subject(keys.index(&number)))
+    }
+
+    fn known(&self, tenant: TenantId, record: RecordId) -> Option<SubjectId> {
+        self.subjects.lock().unwrap_or_else(PoisonError::into_inner).get(&(tenant, record)).copied()
+    }
+
+    async fn row(&self, tenant: TenantId, record: RecordId) -> Result<TokenRow, PeopleError> {
+        self.store.token(tenant, record).await?.ok_or(PeopleError::Missing)
+    }
+}
+
+/// About 5 MB; emptied when full, since filling it again costs one read each.
+const MAX_SUBJECTS: usize = 65_536;

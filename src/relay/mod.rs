@@ -1,0 +1,57 @@
+//! Relay: what comes in by a carrier, carried across an alias to whoever its leg reaches.
+//!
+//! Invariants: nothing is acknowledged before it is durable; the tenant comes from the leg alone; a sender is never
+//! shown, the receiver sees X; every message that is not carried leaves an event with the reason. [`accept`] is the
+//! only file group here that meets a real number, and turns it into an index at once. Called by carriers through
+//! [`crate::carrier::Inbox`], and by `worker` for what waited too long.
+
+pub mod accept;
+mod answer;
+mod echo;
+mod pools;
+mod receipt;
+mod tally;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::sync::Arc;
+
+pub use receipt::settled_event;
+
+use crate::access::Access;
+use crate::alias::{Alias, People};
+use crate::keyring::Keyring;
+use crate::store::Store;
+
+/// The label under which bodies of messages are sealed, with the message's id.
+pub const BODY: &str = "message";
+
+/// The inbox of the house.
+pub struct Relay {
+    store: Arc<dyn Store>,
+    keyring: Arc<Keyring>,
+    access: Arc<Access>,
+    people: Arc<People>,
+    pools: pools::Pools,
+    echoes: echo::Echoes,
+    malformed: tally::Tally,
+    order: accept::Turns,
+    tags: accept::Turns,
+}
+
+impl Relay {
+    /// Over the rooms below.
+    pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, access: Arc<Access>, alias: &Alias) -> Self {
+        Self {
+            pools: pools::Pools::new(Arc::clone(&store)),
+            store,
+            keyring,
+            access,
+            people: alias.people(),
+            echoes: echo::Echoes::default(),
+            malformed: tally::Tally::default(),
+            order: accept::Turns::default(),
+            tags: accept::Turns::default(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Receipts: the carrier's word on a part, recorded with the event that says what it made of the message.
+
+use super::Relay;
+use crate::carrier::Receipt;
+use crate::event::{Actor, Event, What};
+use crate::store::{Change, DeliveryStatus, ReceiptOutcome, Settled, StoreError, Task, Write};
+
+impl Relay {
+    /// Records a receipt. One commit, unless two parts' receipts crossed; then the message's state follows in another.
+    pub(super) async fn record_receipt(&self, receipt: Receipt) -> Result<(), StoreError> {
+        let Receipt { carrier, id, status } = receipt;
+        let outcome = self.store.receipt_outcome(&carrier, &id, status).await?;
+        let (tenant, what) = told(&carrier, status, outcome.as_ref());
+        let is_told = outcome.is_some_and(|outcome| outcome.status.is_some());
+        let actor = Actor::Carrier { name: carrier.clone() };
+        let event = Event { at: self.store.now(), tenant, actor, policy: None, what };
+        let change = Change::telling(event).with(Write::RecordReceipt { carrier: carrier.clone(), id, status });
+        let settled = self.store.commit(change).await?.settled;
+        if is_told { Ok(()) } else { self.tell_settled(&carrier, &settled).await }
+    }
+
+    /// Tells of messages that a commit settled beyond what its own event says.
+    pub(super) async fn tell_settled(&self, carrier: &str, settled: &[Settled]) -> Result<(), StoreError> {
+        let now = self.store.now();
+        let actor = || Actor::Carrier { name: carrier.to_owned() };
+        let mut events = settled.iter().map(|settled| settled_event(settled, actor(), now));
+        let Some(first) = events.next() else { return Ok(()) };
+        let change = events.fold(Change::telling(first), Change::and_telling);
+        self.store.commit(change).await.map(|_| ())
+    }
+}
+
+/// The event that tells what became of a message or code.
+pub fn settled_event(settled: &Settled, actor: Actor, at: crate::clock::Timestamp) -> Event {
+    let what = reached(settled.task, settled.status);
+    Event { at, tenant: Some(settled.tenant), actor, policy: None, what }
+}
+
+fn told(
+    carrier: &str,
+    status: DeliveryStatus,
+    outcome: Option<&ReceiptOutcome>,
+) -> (Option<crate::ids::TenantId>, What) {
+    match outcome {
+        None => (None, What::ReceiptUnmatched { carrier: carrier.to_owned() }),
+        Some(ReceiptOutcome { tenant, task, status: Some(status) }) => (Some(*tenant), reached(*task, *status)),
+        Some(ReceiptOutcome { tenant, status: None, .. }) => {
+            let status = word(status).to_owned();
+            (Some(*tenant), What::ReceiptNoted { carrier: carrier.to_owned(), status })
+        }
+    }
+}
+
+fn reached(task: Task, status: DeliveryStatus) -> What {
+    let status = word(status).to_owned();
+    match task {
+        Task::Code(verification, _) => What::VerificationDelivered { verification, status },
+        Task::Message(message) => What::MessageDelivered { message, status },
+    }
+}
+
+const fn word(status: DeliveryStatus) -> &'static str {
+    match status {
+        DeliveryStatus::Queued => "queued",
+        DeliveryStatus::Submitted => "submitted",
+        DeliveryStatus::Delivered => "delivered",
+        DeliveryStatus::Undelivered => "undelivered",
+        DeliveryStatus::Expired => "expired",
+        DeliveryStatus::Rejected => "rejected",
+        DeliveryStatus::Unknown => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids;
+
+    #[test]
+    fn a_receipt_tells_what_it_made_of_the_message_and_no_more() {
+        let task = Task::Message(ids::fresh());
+        let tenant = ids::fresh();
+        let outcome = |status| ReceiptOutcome { tenant, task, status };
+        let name = |outcome: Option<&ReceiptOutcome>| told("main", DeliveryStatus::Delivered, outcome).1.action();
+        assert_eq!(name(None), "receipt.unmatched");
+        assert_eq!(name(Some(&outcome(None))), "receipt.noted", "other parts are out");
+        assert_eq!(name(Some(&outcome(Some(DeliveryStatus::Delivered)))), "message.delivered");
+        let worst = told("main", DeliveryStatus::Delivered, Some(&outcome(Some(DeliveryStatus::Undelivered))));
+        assert!(matches!(worst.1, What::MessageDelivered { status, .. } if status == "undelivered"));
+    }
+}

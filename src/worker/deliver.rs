@@ -1,0 +1,218 @@
+//! Empties the outbox: claim, send, record.
+//!
+//! At most [`WIDTH`] deliveries are under way, at most one of each conversation. What a carrier took is recorded until
+//! it is durable or the lease is about to lapse, since the row would be sent again. A delivery that panics leaves its
+//! row to the lease.
+
+mod record;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
+
+use super::{Rooms, backoff, stopped};
+use crate::access::{Delivery, Denied, Permit};
+use crate::dispatch::{DispatchError, From, To};
+use crate::ids;
+use crate::relay::BODY;
+use crate::store::{MessageRow, OutboxRow, Recipient, StoreError, Task};
+use crate::verify::VerifyError;
+
+/// The worker that empties the outbox.
+pub(super) struct Deliver {
+    rooms: Rooms,
+    holder: String,
+}
+
+/// A row's message, ready to be sent.
+struct Letter {
+    to: To,
+    from: From,
+    text: Zeroizing<String>,
+}
+
+/// What becomes of a row.
+enum Fate {
+    /// A carrier took it.
+    Sent(crate::dispatch::Sent),
+    /// Again, not before so long.
+    Later { reason: &'static str, wait: Duration },
+    /// Never: why, as a short class.
+    Never(String),
+    /// It has no use any more.
+    Pointless,
+}
+
+impl Deliver {
+    pub(super) fn new(rooms: Rooms, holder: String) -> Arc<Self> {
+        Arc::new(Self { rooms, holder })
+    }
+
+    /// Delivers until `stop`, then waits up to [`DRAIN`] for what is under way.
+    pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        if let Err(error) = self.rooms.store.release_leases(&self.holder).await {
+            tracing::warn!(%error, "old leases stay until they lapse");
+        }
+        let mut under_way = JoinSet::new();
+        while !*stop.borrow() {
+            let free = WIDTH.saturating_sub(under_way.len());
+            let claimed = self.claim(free).await;
+            let is_full = claimed.len() == free;
+            for row in claimed {
+                let this = Arc::clone(&self);
+                under_way.spawn(async move { this.deliver(row).await });
+            }
+            self.pause(&mut under_way, &mut stop, is_full).await;
+        }
+        let _ = timeout(DRAIN, async { while under_way.join_next().await.is_some() {} }).await;
+    }
+
+    /// Waits for a reason to claim again. While the outbox may hold more (`is_full`), only a free place is one.
+    async fn pause(&self, under_way: &mut JoinSet<()>, stop: &mut watch::Receiver<bool>, is_full: bool) {
+        if is_full && under_way.len() < WIDTH {
+            return;
+        }
+        let due = async { if is_full { std::future::pending().await } else { self.next_due().await } };
+        tokio::select! {
+            () = stopped(stop) => {}
+            () = due => {}
+            Some(done) = under_way.join_next() => told(done),
+        }
+        while let Some(done) = under_way.try_join_next() {
+            told(done);
+        }
+    }
+
+    /// Resolves when something was enqueued or falls due.
+    async fn next_due(&self) {
+        let due = self.rooms.store.next_due().await.ok().flatten();
+        let wait = due.map_or(IDLE, |due| self.rooms.store.now().until(due)).clamp(BREATH, IDLE);
+        let _ = timeout(wait, self.rooms.store.enqueued()).await;
+    }
+
+    async fn claim(&self, free: usize) -> Vec<OutboxRow> {
+        if !self.rooms.dispatch.is_up() {
+            // Trying row by row what cannot leave would only fill the log.
+            sleep(DOWN).await;
+            return Vec::new();
+        }
+        let until = self.rooms.store.now().plus(LEASE);
+        match self.rooms.store.claim(&self.holder, until, u32::try_from(free).unwrap_or(u32::MAX)).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(%error, "nothing could be claimed");
+                sleep(IDLE).await;
+                Vec::new()
+            }
+        }
+    }
+
+    async fn deliver(&self, row: OutboxRow) {
+        let permit = match self.rooms.access.for_delivery(row.clone()).await {
+            Ok(permit) => permit,
+            Err(Denied::Store(error)) => return tracing::warn!(%error, "left to its lease"),
+            Err(denied) => return self.refuse(&row, reason(&denied)).await,
+        };
+        let fate = self.attempt(&permit, &row).await;
+        self.record(&permit, &row, fate).await;
+    }
+
+    async fn attempt(&self, permit: &Permit<Delivery>, row: &OutboxRow) -> Fate {
+        let letter = match row.task {
+            Task::Code(..) => self.code(permit, row).await,
+            Task::Message(id) => self.message(row, id).await,
+        };
+        let Letter { to, from, text } = match letter {
+            Ok(letter) => letter,
+            Err(fate) => return fate,
+        };
+        match self.rooms.dispatch.send(permit, &to, from, &text).await {
+            Ok(sent) => Fate::Sent(sent),
+            Err(error) => fate(error, row.attempts),
+        }
+    }
+
+    async fn code(&self, permit: &Permit<Delivery>, row: &OutboxRow) -> Result<Letter, Fate> {
+        match self.rooms.verify.code_message(row, permit).await {
+            Ok(Some(code)) => Ok(Letter { to: To::Person(code.record), from: From::House, text: code.text }),
+            Ok(None) => Err(Fate::Pointless),
+            Err(VerifyError::NotFound) => Err(Fate::Pointless),
+            Err(error) => Err(later("code_not_ready", &error, row.attempts)),
+        }
+    }
+
+    async fn message(&self, row: &OutboxRow, id: ids::MessageId) -> Result<Letter, Fate> {
+        let not_ready = |error: StoreError| later("store_not_ready", &error, row.attempts);
+        let message = self.rooms.store.message(row.tenant, id).await.map_err(not_ready)?;
+        let Some(MessageRow { alias, from, to, body, expires_at, .. }) = message else {
+            return Err(Fate::Never("gone".to_owned()));
+        };
+        let body = body.filter(|_| expires_at > self.rooms.store.now());
+        let Some(body) = body else { return Err(Fate::Never("expired".to_owned())) };
+        let keys = self.rooms.keyring.tenant(row.tenant).await;
+        let keys = keys.map_err(|error| later("keys_not_ready", &error, row.attempts))?;
+        let text = keys.open_text(BODY, &ids::bytes(&id), &body).map_err(|_| Fate::Never("unreadable".to_owned()))?;
+        let to = match to {
+            Recipient::Person(record) => To::Person(record),
+            Recipient::Stranger(sealed) => To::Stranger(alias, sealed),
+        };
+        Ok(Letter { to, from: From::Pool(from), text })
+    }
+}
+
+fn fate(error: DispatchError, attempts: u32) -> Fate {
+    let wait = wait(attempts);
+    match error {
+        DispatchError::Throttled { retry_after } => {
+            Fate::Later { reason: "throttled", wait: wait.max(retry_after.min(LONGEST_WAIT)) }
+        }
+        DispatchError::Unavailable => Fate::Later { reason: "unavailable", wait },
+        DispatchError::Unconfirmed => Fate::Later { reason: "unconfirmed", wait },
+        DispatchError::NotReady(fault) => later("not_ready", &fault, attempts),
+        DispatchError::Refused { reason } => Fate::Never(reason),
+        DispatchError::NoRoute => Fate::Never("unroutable".to_owned()),
+        DispatchError::Gone => Fate::Never("gone".to_owned()),
+    }
+}
+
+fn later(reason: &'static str, fault: &dyn std::fmt::Display, attempts: u32) -> Fate {
+    tracing::warn!(reason, %fault, "will be tried again");
+    Fate::Later { reason, wait: wait(attempts) }
+}
+
+fn wait(attempts: u32) -> Duration {
+    let [spread] = crate::crypto::random();
+    backoff::wait(attempts, spread)
+}
+
+const fn reason(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::Frozen => "frozen",
+        _ => "not_permitted",
+    }
+}
+
+fn told(done: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = done {
+        tracing::error!(%error, "a delivery broke off; its row is left to the lease");
+    }
+}
+
+/// Deliveries under way.
+const WIDTH: usize = 128;
+/// How long a claimed row is this worker's: longer than a carrier may take.
+const LEASE: Duration = Duration::from_secs(60);
+/// How long what is under way may take to finish at the end.
+const DRAIN: Duration = Duration::from_secs(10);
+/// The longest wait without looking.
+const IDLE: Duration = Duration::from_secs(1);
+/// How often it is asked whether a carrier is up again.
+const DOWN: Duration = Duration::from_millis(100);
+/// The shortest.
+const BREATH: Duration = Duration::from_millis(5);
+/// No carrier puts a message off for longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);

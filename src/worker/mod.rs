@@ -1,0 +1,53 @@
+//! Workers: what happens without a request. [`deliver`] empties the outbox, [`expire`] ends what has lapsed.
+//!
+//! Each claims, does and records; a node that dies in between leaves a lease that lapses. Nothing here decides: rows
+//! are carried out on the decision recorded in them, after `access` looked again.
+
+mod backoff;
+mod deliver;
+mod expire;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::access::Access;
+use crate::alias::Alias;
+use crate::dispatch::Dispatch;
+use crate::keyring::Keyring;
+use crate::relay::Relay;
+use crate::store::Store;
+use crate::verify::Verify;
+
+/// The rooms that workers work on.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Outbox, messages and the clock.
+    pub store: Arc<dyn Store>,
+    /// Keys of bodies.
+    pub keyring: Arc<Keyring>,
+    /// Permits for deliveries and upkeep.
+    pub access: Arc<Access>,
+    /// Codes.
+    pub verify: Arc<Verify>,
+    /// Aliases that lapse.
+    pub alias: Arc<Alias>,
+    /// Parts that wait too long.
+    pub relay: Arc<Relay>,
+    /// The ways out.
+    pub dispatch: Arc<Dispatch>,
+}
+
+/// Runs every worker until `stop` says so, then lets what is under way finish for up to 10 s. `holder` names this
+/// process in leases: the same after a restart, unlike that of any other process.
+pub async fn run(rooms: Rooms, holder: String, stop: watch::Receiver<bool>) {
+    let deliver = deliver::Deliver::new(rooms.clone(), holder);
+    tokio::join!(deliver.run(stop.clone()), expire::run(rooms, stop));
+}
+
+/// Resolves when the house is to stop, or nobody is left to say so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
