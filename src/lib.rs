@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod alias;
+pub mod api;
+pub mod audit;
 pub mod carrier;
 pub mod clock;
 pub mod config;
@@ -12,6 +14,7 @@ pub mod guard;
 pub mod ids;
 pub mod keyring;
 pub mod message;
+pub mod pages;
 pub mod phone;
 pub mod relay;
 pub mod store;

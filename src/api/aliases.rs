@@ -1,0 +1,279 @@
+//! `/v1/aliases`: bind people to a virtual number, look, extend, release, and the history without content.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::answer::Answer;
+use super::bind::BindAlias;
+use super::body::{self, Body};
+use super::extract::Call;
+use super::fields;
+use super::idempotency::once;
+use super::list::{self, List};
+use super::problem::Problem;
+use crate::access::{Action, AliasList, AliasRef, Permit};
+use crate::alias::{AliasQuery, AliasView, LegView, MessageView};
+use crate::clock::Timestamp;
+use crate::ids::{AliasId, MessageId};
+use crate::phone::VirtualNumber;
+use crate::store::{AliasMode, AliasStatus, DeliveryStatus};
+use crate::token::Token;
+
+/// What is to change.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeAlias {
+    /// Life in seconds from now, at least 60; null: until released.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u64>, minimum = 60)]
+    ttl_s: Option<Option<u64>>,
+    /// Not offered by this version.
+    #[schema(value_type = Option<String>)]
+    a: Option<serde::de::IgnoredAny>,
+    /// Not offered by this version.
+    #[schema(value_type = Option<String>)]
+    b: Option<serde::de::IgnoredAny>,
+    /// Not offered by this version.
+    #[schema(value_type = Option<Vec<String>>)]
+    members: Option<serde::de::IgnoredAny>,
+    /// Not offered by this version.
+    #[schema(value_type = Option<String>)]
+    disclose: Option<serde::de::IgnoredAny>,
+    /// Not offered by this version.
+    #[schema(value_type = Option<String>)]
+    unknown: Option<serde::de::IgnoredAny>,
+}
+
+/// Tells a field that is null from one that is absent.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::<u64>::deserialize(deserializer).map(Some)
+}
+
+/// Which aliases.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AliasesQuery {
+    /// Only `active`, `released` or `expired` ones.
+    #[param(value_type = Option<String>)]
+    status: Option<AliasStatus>,
+    /// Only on this number.
+    number: Option<String>,
+    /// Items of a page, 1 to 100.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MessagesQuery {
+    /// Items of a page, 1 to 100.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+/// An alias.
+#[derive(Serialize, ToSchema)]
+pub struct AliasAnswer {
+    #[schema(value_type = String, example = "als_01k8q3v6r5e9x8wz7m4n2b1c0d")]
+    id: AliasId,
+    #[schema(value_type = String, example = "ax")]
+    mode: AliasMode,
+    /// X.
+    #[schema(value_type = String, example = "+12025550143")]
+    number: VirtualNumber,
+    /// The first person, in the caller's audience.
+    #[schema(value_type = String)]
+    a: Token,
+    /// The second person, in the caller's audience.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    b: Option<Token>,
+    legs: Vec<Leg>,
+    #[schema(value_type = String, example = "active")]
+    status: AliasStatus,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<serde_json::Value>,
+}
+
+/// One person's side of an alias.
+#[derive(Serialize, ToSchema)]
+pub struct Leg {
+    /// `a` or `b`.
+    #[schema(example = "a")]
+    party: &'static str,
+    /// The number that this person writes to and is written from.
+    #[schema(value_type = String, example = "+12025550143")]
+    number: VirtualNumber,
+}
+
+/// A message that went through an alias, without content.
+#[derive(Serialize, ToSchema)]
+pub struct MessageAnswer {
+    #[schema(value_type = String, example = "msg_01k8q3v6r5e9x8wz7m4n2b1c0d")]
+    id: MessageId,
+    /// Who wrote: `a`, `b`, `number`, `short_code`, `name`, `service`.
+    #[schema(example = "short_code")]
+    from: String,
+    #[schema(value_type = String, example = "delivered")]
+    status: DeliveryStatus,
+    /// Parts it came in.
+    parts: u32,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<AliasView> for AliasAnswer {
+    fn from(view: AliasView) -> Self {
+        let leg = |LegView { party, number }| Leg { party, number };
+        Self {
+            id: view.id,
+            mode: view.mode,
+            number: view.number,
+            a: view.a,
+            b: view.b,
+            legs: view.legs.into_iter().map(leg).collect(),
+            status: view.status,
+            expires_at: view.expires_at,
+            created_at: view.created_at,
+            metadata: view.metadata,
+        }
+    }
+}
+
+impl From<MessageView> for MessageAnswer {
+    fn from(view: MessageView) -> Self {
+        let MessageView { id, from, status, parts, created_at } = view;
+        Self { id, from, status, parts, created_at }
+    }
+}
+
+/// Bind an alias
+///
+/// Whoever writes to the number reaches the person, who is not told to anyone.
+#[utoipa::path(post, path = "/v1/aliases", tag = "Aliases", request_body = BindAlias,
+    responses((status = 201, description = "Bound.", body = AliasAnswer)))]
+pub async fn create(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, async |call: &Call, body: &Body| {
+        Answer::created(&AliasAnswer::from(body.read::<BindAlias>()?.bind(call).await?))
+    })
+    .await
+}
+
+/// List aliases
+#[utoipa::path(get, path = "/v1/aliases", tag = "Aliases", params(AliasesQuery),
+    responses((status = 200, description = "Newest first.", body = List<AliasAnswer>)))]
+pub async fn list(call: Call) -> Result<Answer, Problem> {
+    let query: AliasesQuery = body::query(call.request())?;
+    let limit = list::limit(query.limit)?;
+    let wanted = AliasQuery {
+        status: query.status,
+        number: query.number.map(|text| fields::virtual_number("number", &text)).transpose()?,
+        after: fields::after(query.after.as_deref())?,
+        limit: limit + 1,
+    };
+    let permit = call.permit(Action::AliasRead, AliasList {}).await?;
+    let found = call.api.alias.list(&permit, wanted).await?;
+    Answer::ok(&List::cut(found.into_iter().map(AliasAnswer::from).collect(), limit, |alias| alias.id.to_string()))
+}
+
+/// Look at an alias
+#[utoipa::path(get, path = "/v1/aliases/{id}", tag = "Aliases",
+    params(("id" = String, Path, description = "`als_…`")),
+    responses((status = 200, description = "The alias.", body = AliasAnswer)))]
+pub async fn read(call: Call) -> Result<Answer, Problem> {
+    body::no_query(call.request())?;
+    let permit = one(&call, Action::AliasRead).await?;
+    Answer::ok(&AliasAnswer::from(call.api.alias.get(&permit).await?))
+}
+
+/// Change an alias
+#[utoipa::path(patch, path = "/v1/aliases/{id}", tag = "Aliases", request_body = ChangeAlias,
+    params(("id" = String, Path, description = "`als_…`")),
+    responses((status = 200, description = "As it is now.", body = AliasAnswer)))]
+pub async fn change(call: Call, body: Body) -> Result<Answer, Problem> {
+    body::no_query(call.request())?;
+    let change: ChangeAlias = body.read()?;
+    for (field, value) in [
+        ("a", &change.a),
+        ("b", &change.b),
+        ("members", &change.members),
+        ("disclose", &change.disclose),
+        ("unknown", &change.unknown),
+    ] {
+        fields::unsupported(field, value.as_ref())?;
+    }
+    let permit = one(&call, Action::AliasChange).await?;
+    let view = match change.ttl_s {
+        None => call.api.alias.get(&permit).await?,
+        Some(ttl) => call.api.alias.extend(&permit, ttl.map(Duration::from_secs)).await?,
+    };
+    Answer::ok(&AliasAnswer::from(view))
+}
+
+/// Release an alias
+///
+/// It carries nothing from now on. Its number rests before another owner has it.
+#[utoipa::path(delete, path = "/v1/aliases/{id}", tag = "Aliases",
+    params(("id" = String, Path, description = "`als_…`")),
+    responses((status = 204, description = "Released.")))]
+pub async fn release(call: Call) -> Result<Answer, Problem> {
+    body::no_query(call.request())?;
+    let permit = one(&call, Action::AliasRelease).await?;
+    call.api.alias.release(&permit).await?;
+    Ok(Answer::nothing())
+}
+
+/// What went through an alias
+///
+/// Without content.
+#[utoipa::path(get, path = "/v1/aliases/{id}/messages", tag = "Aliases",
+    params(("id" = String, Path, description = "`als_…`"), MessagesQuery),
+    responses((status = 200, description = "Newest first.", body = List<MessageAnswer>)))]
+pub async fn messages(call: Call) -> Result<Answer, Problem> {
+    let query: MessagesQuery = body::query(call.request())?;
+    let limit = list::limit(query.limit)?;
+    let after = fields::after(query.after.as_deref())?;
+    let permit = one(&call, Action::AliasRead).await?;
+    let found = call.api.alias.history(&permit, after, limit + 1).await?;
+    Answer::ok(&List::cut(found.into_iter().map(MessageAnswer::from).collect(), limit, |m| m.id.to_string()))
+}
+
+/// Leave to do `action` to the alias that the path names.
+async fn one(call: &Call, action: Action) -> Result<Permit<AliasRef>, Problem> {
+    call.permit(action, AliasRef { id: call.id()? }).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::code::Code;
+    use super::*;
+
+    #[test]
+    fn a_life_that_is_null_is_told_from_one_that_is_absent() {
+        let change = |text: &str| body::read::<ChangeAlias>(text.as_bytes()).unwrap().ttl_s;
+        assert_eq!(change("{}"), None);
+        assert_eq!(change(r#"{"ttl_s":null}"#), Some(None));
+        assert_eq!(change(r#"{"ttl_s":60}"#), Some(Some(60)));
+    }
+
+    #[test]
+    fn a_change_of_what_cannot_be_changed_is_known_but_not_ignored() {
+        let change = body::read::<ChangeAlias>(br#"{"disclose":"text"}"#).unwrap();
+        assert!(
+            fields::unsupported("disclose", change.disclose.as_ref()).is_err_and(|p| p.code == Code::UnsupportedValue)
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! The stable codes of problem documents: one table of code, HTTP status, title and detail.
+//!
+//! A code, once released, keeps its meaning; clients branch on it. Details are fixed sentences, so that nothing a
+//! caller sent can come back in one. The OpenAPI document and the page of problems are made from this table.
+
+use actix_web::http::StatusCode;
+
+macro_rules! codes {
+    ($($variant:ident $text:literal $status:ident $title:literal $detail:literal;)*) => {
+        /// Why a request was not carried out.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $detail] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The code as clients see it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),* }
+            }
+
+            /// A short summary of the kind of problem (RFC 9457 §3.1.3).
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),* }
+            }
+
+            /// What it means and what to do about it.
+            pub const fn detail(self) -> &'static str {
+                match self { $(Self::$variant => $detail),* }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedRequest "malformed_request" BAD_REQUEST "Malformed request"
+        "The request does not follow HTTP, or its path cannot be read.";
+    MalformedJson "malformed_json" BAD_REQUEST "Malformed JSON"
+        "The body is not one JSON document in UTF-8, or it is nested too deeply.";
+    UnknownField "unknown_field" BAD_REQUEST "Unknown field"
+        "The body or the query has a field that this call does not know. It was not carried out.";
+    MissingField "missing_field" BAD_REQUEST "Missing field"
+        "A field that this call needs is not there.";
+    InvalidField "invalid_field" BAD_REQUEST "Invalid field"
+        "A field has a value of the wrong type, form or range. Numbers are given as JSON strings.";
+    UnsupportedValue "unsupported_value" BAD_REQUEST "Unsupported value"
+        "The field is known, but this version of the service cannot do what its value asks for.";
+    BatchTooLarge "batch_too_large" BAD_REQUEST "Batch too large"
+        "A batch holds at most 10,000 items.";
+    TokenMalformed "token_malformed" BAD_REQUEST "Malformed token"
+        "This is no token: its form or its checksum is wrong. A character may have been mistyped.";
+    IdempotencyKeyInvalid "idempotency_key_invalid" BAD_REQUEST "Invalid Idempotency-Key"
+        "An Idempotency-Key is given once and has 1 to 255 visible ASCII characters.";
+    Unauthenticated "unauthenticated" UNAUTHORIZED "Not authenticated"
+        "The request needs a valid credential in `Authorization: Bearer …`, used from an address it allows.";
+    Forbidden "forbidden" FORBIDDEN "Forbidden"
+        "The credential's role or the policies do not allow this.";
+    Frozen "frozen" FORBIDDEN "Frozen"
+        "The tenant, credential or alias is frozen; nothing is revealed or carried until it is thawed.";
+    NotFound "not_found" NOT_FOUND "Not found"
+        "There is no such thing here for this credential.";
+    MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed"
+        "The path exists, but not for this method; `Allow` lists those it has.";
+    RequestTimeout "request_timeout" REQUEST_TIMEOUT "Request took too long"
+        "The body did not arrive in time.";
+    IdempotencyInFlight "idempotency_in_flight" CONFLICT "First request still in flight"
+        "A request with this Idempotency-Key is being carried out. Ask again shortly.";
+    AliasConflict "alias_conflict" CONFLICT "Alias conflict"
+        "Another change got there first, or the alias is bound otherwise already.";
+    PoolExhausted "pool_exhausted" CONFLICT "Pool exhausted"
+        "No number of the pool can carry this alias now.";
+    NumberOccupied "number_occupied" CONFLICT "Number occupied"
+        "The pool number that was asked for carries another alias, or rests.";
+    AlreadyExists "already_exists" CONFLICT "Exists already"
+        "There is one of this name already.";
+    AliasExpired "alias_expired" GONE "Alias is over"
+        "The alias has ended.";
+    VerificationApproved "verification_approved" GONE "Verification approved already"
+        "The right code was entered already; a code works once.";
+    VerificationCanceled "verification_canceled" GONE "Verification canceled"
+        "The verification was canceled, or a newer one took its place.";
+    VerificationExpired "verification_expired" GONE "Verification expired"
+        "The code was not entered in time.";
+    VerificationExhausted "verification_exhausted" GONE "Verification exhausted"
+        "Every attempt was spent.";
+    VerificationFailed "verification_failed" GONE "Verification failed"
+        "The code could not be sent.";
+    BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "Body too large"
+        "A body has at most 1,000,000 bytes.";
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"
+        "The body has to be application/json.";
+    NumberInvalid "number_invalid" UNPROCESSABLE_ENTITY "Invalid number"
+        "This is no phone number that could be called.";
+    NumberTooShort "number_too_short" UNPROCESSABLE_ENTITY "Number too short"
+        "The number has too few digits for its country.";
+    RegionRequired "region_required" UNPROCESSABLE_ENTITY "Region required"
+        "The number is in national form: say its country in `region`, or write it with + and the country code.";
+    NumberNotMobile "number_not_mobile" UNPROCESSABLE_ENTITY "Not a mobile number"
+        "The number is certainly not mobile and cannot receive messages.";
+    NumberTypeRefused "number_type_refused" UNPROCESSABLE_ENTITY "Number type refused"
+        "Premium, shared-cost, universal-access and satellite numbers are no destinations.";
+    NumberInPool "number_in_pool" UNPROCESSABLE_ENTITY "Number is in a pool"
+        "The number belongs to a pool of virtual numbers.";
+    NumberInText "number_in_text" UNPROCESSABLE_ENTITY "Phone number in text"
+        "A text field holds what looks like a phone number. Put a token there instead.";
+    SameParty "same_party" UNPROCESSABLE_ENTITY "Same party"
+        "The two tokens stand for one person.";
+    Unroutable "unroutable" UNPROCESSABLE_ENTITY "Unroutable"
+        "No route leads to this destination.";
+    IdempotencyMismatch "idempotency_mismatch" UNPROCESSABLE_ENTITY "Idempotency-Key reused"
+        "This Idempotency-Key was used with another body.";
+    RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests"
+        "A limit is reached. Try again after `Retry-After` seconds.";
+    Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
+        "Something went wrong on our side; the request_id finds it in the log.";
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "Unavailable"
+        "A store cannot be used right now. Nothing was acknowledged; try again after `Retry-After` seconds.";
+}
+
+impl Code {
+    /// The code that `text` names, as services name their refusals.
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == text)
+    }
+
+    /// The nearest code for a status that the HTTP layer itself produced.
+    pub fn for_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            401 => Self::Unauthenticated,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            405 => Self::MethodNotAllowed,
+            408 => Self::RequestTimeout,
+            413 => Self::BodyTooLarge,
+            415 => Self::UnsupportedMediaType,
+            429 => Self::RateLimited,
+            503 => Self::Unavailable,
+            500..=599 => Self::Internal,
+            _ => Self::MalformedRequest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_codes_share_a_text_and_each_is_found_by_it() {
+        let texts: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert_eq!(Code::named(code.as_str()), Some(*code));
+        }
+    }
+
+    #[test]
+    fn every_refused_number_is_unprocessable() {
+        for code in [Code::NumberInvalid, Code::NumberTooShort, Code::NumberNotMobile, Code::NumberTypeRefused] {
+            assert_eq!(code.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        }
+    }
+}

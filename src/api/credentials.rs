@@ -1,0 +1,242 @@
+//! `/v1/credentials`: issue, list, rotate with overlap, revoke. A key is in one answer, once.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use super::body::{self, Body};
+use super::code::Code;
+use super::extract::Call;
+use super::fields;
+use super::idempotency::once;
+use super::list::{self, List};
+use super::problem::Problem;
+use crate::access::{Action, CredentialView, Credentials, Issued, NewCredential};
+use crate::clock::Timestamp;
+use crate::event::Role;
+use crate::ids::CredentialId;
+
+/// A credential to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateCredential {
+    /// `admin`, `business`, `partner`, `operator`, `auditor`, `custodian` or `approver`.
+    #[schema(value_type = String, example = "business")]
+    role: Role,
+    /// The person or system it is for.
+    #[schema(example = "checkout service")]
+    person: String,
+    /// Whose tokens it speaks in; for partners.
+    audience: Option<String>,
+    /// Networks that it may come from, as CIDR; any if not said.
+    #[schema(example = json!(["192.0.2.0/24"]))]
+    ip: Option<Vec<String>>,
+    /// When it ends; open if not said.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+}
+
+/// How a credential is to be rotated.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateCredential {
+    /// How long the old key goes on beside the new one, in seconds: at most 30 days, 24 hours if not said.
+    #[schema(maximum = 2_592_000)]
+    overlap_s: Option<u64>,
+}
+
+/// A credential. Its key is not among what is shown.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct CredentialAnswer {
+    #[schema(value_type = String, example = "crd_01k8q3v6r5e9x8wz7m4n2b1c0d")]
+    id: CredentialId,
+    #[schema(value_type = String, example = "business")]
+    role: Role,
+    person: String,
+    audience: Option<String>,
+    ip: Vec<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// Expiry, end of overlap, or revocation.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    frozen: bool,
+}
+
+/// A credential that was just made, with its key.
+#[derive(Serialize, ToSchema)]
+pub struct IssuedAnswer {
+    /// Not shown again.
+    #[serde(serialize_with = "fields::shown")]
+    #[schema(value_type = String, example = "bk_test_…")]
+    key: Zeroizing<String>,
+    #[serde(flatten)]
+    credential: CredentialAnswer,
+}
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CredentialsQuery {
+    /// Items of a page, 1 to 100.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    after: Option<String>,
+}
+
+impl From<CredentialView> for CredentialAnswer {
+    fn from(view: CredentialView) -> Self {
+        Self {
+            id: view.id,
+            role: view.role,
+            person: view.person,
+            audience: view.audience,
+            ip: view.networks.iter().map(ToString::to_string).collect(),
+            created_at: view.created_at,
+            expires_at: view.ends_at,
+            frozen: view.frozen,
+        }
+    }
+}
+
+/// Issue a credential
+///
+/// The answer holds its key, once. A repetition under the same `Idempotency-Key` answers without it.
+#[utoipa::path(post, path = "/v1/credentials", tag = "Credentials", request_body = CreateCredential,
+    responses((status = 201, description = "Issued.", body = IssuedAnswer)))]
+pub async fn create(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, async |call: &Call, body: &Body| {
+        let new = body.read::<CreateCredential>()?.parsed()?;
+        let permit = call.permit(Action::CredentialManage, Credentials {}).await?;
+        issued(call.api.access.issue(&permit, new).await?)
+    })
+    .await
+}
+
+/// List credentials
+#[utoipa::path(get, path = "/v1/credentials", tag = "Credentials", params(CredentialsQuery),
+    responses((status = 200, description = "Newest first, ended ones included.", body = List<CredentialAnswer>)))]
+pub async fn list(call: Call) -> Result<Answer, Problem> {
+    let query: CredentialsQuery = body::query(call.request())?;
+    let limit = list::limit(query.limit)?;
+    let after = fields::after(query.after.as_deref())?;
+    let permit = call.permit(Action::CredentialManage, Credentials {}).await?;
+    let found = call.api.access.credentials(&permit, after, fields::count(limit) + 1);
+    Answer::ok(&List::cut(found.into_iter().map(CredentialAnswer::from).collect(), limit, |c| c.id.to_string()))
+}
+
+/// Rotate a credential
+///
+/// A successor with the same role, person, audience and networks; the old key goes on for the overlap.
+#[utoipa::path(post, path = "/v1/credentials/{id}/rotate", tag = "Credentials", request_body = Option<RotateCredential>,
+    params(("id" = String, Path, description = "`crd_…`")),
+    responses((status = 201, description = "The successor.", body = IssuedAnswer)))]
+pub async fn rotate(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, async |call: &Call, body: &Body| {
+        let wish: RotateCredential = body.read_or_nothing()?;
+        let overlap = fields::seconds("overlap_s", wish.overlap_s, 0..=30 * 24 * 60 * 60)?;
+        let permit = call.permit(Action::CredentialManage, Credentials {}).await?;
+        issued(call.api.access.rotate(&permit, call.id()?, overlap).await?)
+    })
+    .await
+}
+
+/// Revoke a credential
+///
+/// In force everywhere within a second.
+#[utoipa::path(delete, path = "/v1/credentials/{id}", tag = "Credentials",
+    params(("id" = String, Path, description = "`crd_…`")),
+    responses((status = 204, description = "Revoked.")))]
+pub async fn delete(call: Call) -> Result<Answer, Problem> {
+    body::no_query(call.request())?;
+    revoked(&call).await
+}
+
+/// Revoke a credential
+///
+/// As DELETE, for clients that only POST.
+#[utoipa::path(post, path = "/v1/credentials/{id}/revoke", tag = "Credentials",
+    params(("id" = String, Path, description = "`crd_…`")),
+    responses((status = 204, description = "Revoked.")))]
+pub async fn revoke(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, async |call: &Call, body: &Body| {
+        body.nothing()?;
+        revoked(call).await
+    })
+    .await
+}
+
+async fn revoked(call: &Call) -> Result<Answer, Problem> {
+    let permit = call.permit(Action::CredentialManage, Credentials {}).await?;
+    call.api.access.revoke(&permit, call.id()?).await?;
+    Ok(Answer::nothing())
+}
+
+/// The answer with the key, and what a repetition gets instead.
+fn issued(issued: Issued) -> Result<Answer, Problem> {
+    let Issued { row, key } = issued;
+    let credential = CredentialAnswer {
+        id: row.id,
+        role: row.role,
+        person: row.person,
+        audience: row.audience,
+        ip: row.networks.iter().map(ToString::to_string).collect(),
+        created_at: row.created_at,
+        expires_at: row.ends_at,
+        frozen: false,
+    };
+    let without = credential.clone();
+    Answer::created(&IssuedAnswer { key, credential })?.secret(&without)
+}
+
+impl CreateCredential {
+    fn parsed(self) -> Result<NewCredential, Problem> {
+        fields::text("person", &self.person)?;
+        fields::optional_text("audience", self.audience.as_deref())?;
+        let network = |(place, text): (usize, &String)| {
+            network(text).ok_or_else(|| Problem::at(Code::InvalidField, format!("ip[{place}]")))
+        };
+        let moment =
+            |text: String| Timestamp::parse(&text).ok_or_else(|| Problem::at(Code::InvalidField, "expires_at"));
+        Ok(NewCredential {
+            role: self.role,
+            person: self.person,
+            audience: self.audience,
+            networks: self.ip.iter().flatten().enumerate().map(network).collect::<Result<_, _>>()?,
+            ends_at: self.expires_at.map(moment).transpose()?,
+        })
+    }
+}
+
+/// A CIDR, or one address.
+fn network(text: &str) -> Option<ipnet::IpNet> {
+    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::body::read;
+    use super::*;
+
+    fn parsed(ip: &str) -> Result<Vec<String>, Code> {
+        let body = format!(r#"{{"role":"business","person":"checkout","ip":["{ip}"]}}"#);
+        let parsed = read::<CreateCredential>(body.as_bytes()).unwrap().parsed();
+        parsed.map(|new| new.networks.iter().map(ToString::to_string).collect()).map_err(|problem| problem.code)
+    }
+
+    #[test]
+    fn a_network_is_a_cidr_or_one_address() {
+        assert_eq!(parsed("192.0.2.0/24"), Ok(vec!["192.0.2.0/24".into()]));
+        assert_eq!(parsed("192.0.2.7"), Ok(vec!["192.0.2.7/32".into()]));
+        assert_eq!(parsed("example.com"), Err(Code::InvalidField));
+    }
+
+    #[test]
+    fn a_role_that_does_not_exist_is_an_invalid_field() {
+        let refused = read::<CreateCredential>(br#"{"role":"root","person":"x"}"#).err().unwrap();
+        assert_eq!((refused.code, refused.fields.first().unwrap().field.as_str()), (Code::InvalidField, "role"));
+    }
+}

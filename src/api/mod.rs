@@ -1,0 +1,156 @@
+//! The HTTP API: one file for each resource, thin: extract → read → authorize → service → answer.
+//!
+//! What every request passes is beside them: [`extract`](mod@extract) (credential → caller), `body` (bounded, strict
+//! JSON), `idempotency`, `answer`, `problem` (every error, once) and `dress` (what all answers wear). Invariants: nothing
+//! of a body is looked at before the caller is known; tenant and audience come from the credential alone; nothing that a
+//! caller sent comes back in an error. A real number passes here only on its way into the vault, to a custodian, or to
+//! a test handset. Wired by `app`, which hands in [`Api`].
+
+mod aliases;
+mod answer;
+mod audit;
+mod batch;
+mod bind;
+mod body;
+mod code;
+mod credentials;
+mod dress;
+mod errors;
+mod extract;
+mod fields;
+mod health;
+mod idempotency;
+mod list;
+mod metrics;
+pub mod openapi;
+mod party;
+mod pools;
+mod problem;
+mod sandbox;
+mod tenant;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod verifications;
+
+use std::sync::Arc;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig, delete, get, patch, post, resource};
+
+pub use code::Code;
+pub use dress::dress;
+
+use crate::access::Access;
+use crate::alias::Alias;
+use crate::audit::Log;
+use crate::carrier::{Inbox, Sandbox};
+use crate::guard::Guard;
+use crate::keyring::Keyring;
+use crate::store::{Scratch, Store};
+use crate::vault::Vault;
+use crate::verify::Verify;
+
+/// The services that requests are answered with.
+pub struct Api {
+    /// Who may do what.
+    pub access: Arc<Access>,
+    /// Numbers against tokens.
+    pub vault: Arc<Vault>,
+    /// Verification.
+    pub verify: Arc<Verify>,
+    /// Aliases and pools.
+    pub alias: Arc<Alias>,
+    /// The log, for readers.
+    pub log: Arc<Log>,
+    /// Limits.
+    pub guard: Arc<Guard>,
+    /// The sandbox's handsets, where there is one.
+    pub sandbox: Option<Arc<Sandbox>>,
+    /// Where handsets of the sandbox write to.
+    pub inbox: Arc<dyn Inbox>,
+    /// For the log, readiness, and looking pool numbers up.
+    pub store: Arc<dyn Store>,
+    /// For idempotency keys.
+    pub scratch: Arc<dyn Scratch>,
+    /// For idempotency keys, and keyed names in the log.
+    pub keyring: Arc<Keyring>,
+    /// Proxies in front of us whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+/// Adds every route of the public port. Matches every path: what is to be answered by others has to be added before.
+pub fn configure(api: web::Data<Api>) -> impl Fn(&mut ServiceConfig) + Clone {
+    move |config| {
+        let all = web::scope("")
+            .app_data(api.clone())
+            .wrap(from_fn(dress))
+            .configure(routes)
+            .service(openapi::page())
+            .default_service(web::to(dress::nowhere));
+        config.service(all);
+    }
+}
+
+/// Adds the routes of the admin port.
+pub fn admin(config: &mut ServiceConfig) {
+    config.service(
+        web::scope("")
+            .wrap(from_fn(dress))
+            .service(resource("/metrics").route(get().to(metrics::metrics)))
+            .service(resource("/healthz").route(get().to(health::live)))
+            .default_service(web::to(dress::nowhere)),
+    );
+}
+
+/// The busiest first: the router goes down the list.
+fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/v1/tokens").route(post().to(tokens::create)))
+        .service(resource("/v1/tokens/batch").route(post().to(tokens::create_batch)))
+        .service(resource("/v1/tokens/{token}/reveal").route(post().to(tokens::reveal)))
+        .service(resource("/v1/tokens/{token}").route(get().to(tokens::read)))
+        .service(resource("/v1/verifications").route(post().to(verifications::create)))
+        .service(resource("/v1/verifications/{id}/check").route(post().to(verifications::check)))
+        .service(resource("/v1/verifications/{id}/resend").route(post().to(verifications::resend)))
+        .service(resource("/v1/verifications/{id}/cancel").route(post().to(verifications::cancel)))
+        .service(resource("/v1/verifications/{id}").route(get().to(verifications::read)))
+        .service(resource("/v1/aliases").route(post().to(aliases::create)).route(get().to(aliases::list)))
+        .service(resource("/v1/aliases/{id}/messages").route(get().to(aliases::messages)))
+        .service(
+            resource("/v1/aliases/{id}")
+                .route(get().to(aliases::read))
+                .route(patch().to(aliases::change))
+                .route(delete().to(aliases::release)),
+        )
+        .configure(arrangements)
+        .configure(open);
+}
+
+/// What a tenant arranges and reads about itself.
+fn arrangements(config: &mut ServiceConfig) {
+    config
+        .service(resource("/v1/pools").route(post().to(pools::create)).route(get().to(pools::list)))
+        .service(resource("/v1/pools/{id}/numbers").route(post().to(pools::add)))
+        .service(resource("/v1/pools/{id}/numbers/{n}").route(delete().to(pools::drain)))
+        .service(resource("/v1/pools/{id}").route(get().to(pools::read)))
+        .service(resource("/v1/credentials").route(post().to(credentials::create)).route(get().to(credentials::list)))
+        .service(resource("/v1/credentials/{id}/rotate").route(post().to(credentials::rotate)))
+        .service(resource("/v1/credentials/{id}/revoke").route(post().to(credentials::revoke)))
+        .service(resource("/v1/credentials/{id}").route(delete().to(credentials::delete)))
+        .service(resource("/v1/freeze").route(post().to(tenant::freeze)))
+        .service(resource("/v1/thaw").route(post().to(tenant::thaw)))
+        .service(resource("/v1/tenant").route(get().to(tenant::read)))
+        .service(resource("/v1/audit/entries").route(get().to(audit::entries)))
+        .service(resource("/sandbox/messages").route(get().to(sandbox::read)).route(post().to(sandbox::write)));
+}
+
+/// What needs no credential.
+fn open(config: &mut ServiceConfig) {
+    config
+        .service(resource("/.well-known/jwks.json").route(get().to(verifications::jwks)))
+        .service(resource("/healthz").route(get().to(health::live)))
+        .service(resource("/readyz").route(get().to(health::ready)))
+        .service(resource("/openapi.json").route(get().to(openapi::json)))
+        .service(web::redirect("/docs", "/docs/"));
+}

@@ -1,0 +1,202 @@
+//! The OpenAPI 3.1 document, made from the handlers, and the page that shows it.
+//!
+//! [`document`] is also what `bauta openapi` prints; its text depends on nothing but the code.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::code::Code;
+use super::{aliases, audit, credentials, health, pools, problem, sandbox, tenant, tokens, verifications};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "bauta",
+        description = "A privacy boundary for phone numbers: tokens, verification, aliases, and a verifiable log. \
+            No answer but a custodian's reveal holds a number.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        tokens::create, tokens::create_batch, tokens::read, tokens::reveal,
+        verifications::create, verifications::check, verifications::resend, verifications::cancel,
+        verifications::read, verifications::jwks,
+        aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages,
+        pools::create, pools::list, pools::read, pools::add, pools::drain,
+        credentials::create, credentials::list, credentials::rotate, credentials::delete, credentials::revoke,
+        tenant::read, tenant::freeze, tenant::thaw,
+        audit::entries,
+        sandbox::read, sandbox::write,
+        health::live, health::ready,
+    ),
+    components(schemas(problem::ProblemDocument)),
+    tags(
+        (name = "Tokens", description = "Numbers in, tokens out."),
+        (name = "Verifications", description = "Prove that a person holds a number."),
+        (name = "Aliases", description = "Bind people to a virtual number."),
+        (name = "Pools", description = "The stock of virtual numbers."),
+        (name = "Credentials", description = "Keys of persons and systems."),
+        (name = "Tenant", description = "The caller's tenant, and the switch that stops it."),
+        (name = "Audit", description = "The log."),
+        (name = "Sandbox", description = "Handsets of test tenants."),
+        (name = "Health", description = "Whether the service lives and can serve."),
+    ),
+    security(("bearer" = [])),
+    modifiers(&Bearer, &Problems, &IdempotencyKeys),
+)]
+struct Document;
+
+/// How callers say who they are.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`bk_live_…` or `bk_test_…`"));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// Everything that goes wrong is a problem document.
+struct Problems;
+
+impl Modify for Problems {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.responses.insert("Problem".to_owned(), RefOr::T(problem_response()));
+        for operation in operations(document) {
+            let refer = RefOr::Ref(Ref::from_response_name("Problem"));
+            operation.responses.responses.insert("default".to_owned(), refer);
+        }
+    }
+}
+
+fn problem_response() -> Response {
+    ResponseBuilder::new()
+        .description("A problem (RFC 9457). `code` is stable.")
+        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .build()
+}
+
+/// Every POST takes an `Idempotency-Key`.
+struct IdempotencyKeys;
+
+impl Modify for IdempotencyKeys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+        let key = ParameterBuilder::new()
+            .name("Idempotency-Key")
+            .parameter_in(ParameterIn::Header)
+            .description(Some("1 to 255 visible ASCII characters. The first answer is given again for 24 hours."))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255))))
+            .build();
+        for post in document.paths.paths.values_mut().filter_map(|item| item.post.as_mut()) {
+            post.parameters.get_or_insert_default().push(key.clone().into());
+        }
+    }
+}
+
+fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut utoipa::openapi::path::Operation> {
+    document.paths.paths.values_mut().flat_map(|item| {
+        [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().filter_map(Option::as_mut)
+    })
+}
+
+/// The schema of a problem's code: every one there is.
+pub fn code_schema() -> RefOr<Schema> {
+    let codes = Code::ALL.iter().map(|code| code.as_str());
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(codes))
+        .description(Some("Stable; branch on this."))
+        .build()
+        .into()
+}
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+});
+
+/// The document as indented JSON, always the same for the same code.
+pub fn document() -> String {
+    DOCUMENT.clone()
+}
+
+/// `GET /openapi.json`.
+pub async fn json() -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(DOCUMENT.as_str())
+}
+
+/// `/docs`: the document as a page, from files in the binary.
+pub fn page() -> SwaggerUi {
+    SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json"))
+}
+
+static METHODS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
+    let document = Document::openapi();
+    let methods = |item: &utoipa::openapi::PathItem| {
+        let named = [
+            ("GET", item.get.is_some()),
+            ("POST", item.post.is_some()),
+            ("PATCH", item.patch.is_some()),
+            ("DELETE", item.delete.is_some()),
+        ];
+        named.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+    };
+    document.paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+});
+
+/// The methods that a route template has, as `Allow` lists them.
+pub fn methods(route: &str) -> &'static str {
+    METHODS.get(route).map_or("GET", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    #[test]
+    fn the_document_is_3_1_and_the_same_each_time() {
+        let value: serde_json::Value = serde_json::from_str(&document()).unwrap();
+        assert!(value["openapi"].as_str().unwrap().starts_with("3.1"));
+        assert_eq!(Document::openapi().to_pretty_json().unwrap() + "\n", document());
+    }
+
+    #[test]
+    fn every_operation_can_end_in_a_problem_and_every_code_is_listed() {
+        let value: serde_json::Value = serde_json::from_str(&document()).unwrap();
+        for (path, item) in value["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                assert!(operation["responses"]["default"].is_object(), "{method} {path}");
+            }
+        }
+        let codes = value["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
+        assert_eq!(codes.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn every_schema_that_is_referred_to_is_there() {
+        let text = document();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for reference in text.split("\"#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(value["components"]["schemas"][name].is_object(), "{name}");
+        }
+    }
+
+    #[test]
+    fn allow_lists_the_methods_of_a_route() {
+        assert_eq!(methods("/v1/aliases/{id}"), "GET, PATCH, DELETE");
+        assert_eq!(methods("/v1/tokens"), "POST");
+    }
+}

@@ -1,0 +1,165 @@
+//! `/v1/pools`: the stock of virtual numbers.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::answer::Answer;
+use super::bind::Capability;
+use super::body::{self, Body};
+use super::code::Code;
+use super::extract::Call;
+use super::fields;
+use super::idempotency::once;
+use super::list::List;
+use super::problem::Problem;
+use crate::access::{Action, Pools};
+use crate::alias::{Import, NewPool, PoolView};
+use crate::ids::PoolId;
+
+/// A pool to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePool {
+    /// Unique within the tenant; no phone number in it.
+    #[schema(example = "main")]
+    name: String,
+    /// The carrier that its numbers live at.
+    #[schema(example = "sandbox")]
+    carrier: String,
+    /// Whether other tenants of the same mode may bind from it; no if not said.
+    shared: Option<bool>,
+}
+
+/// Numbers to be added.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddNumbers {
+    /// 1 to 10,000; all or none.
+    #[schema(example = json!(["+12025550143"]), min_items = 1, max_items = 10_000)]
+    numbers: Vec<String>,
+    /// `sms` if not said.
+    capabilities: Option<Vec<Capability>>,
+    /// ISO 3166-1 alpha-2.
+    #[schema(example = "US")]
+    region: Option<String>,
+    /// Not offered by this version.
+    #[schema(value_type = Option<Vec<String>>)]
+    reach: Option<serde::de::IgnoredAny>,
+}
+
+/// A pool.
+#[derive(Serialize, ToSchema)]
+pub struct PoolAnswer {
+    #[schema(value_type = String, example = "pol_01k8q3v6r5e9x8wz7m4n2b1c0d")]
+    id: PoolId,
+    name: String,
+    carrier: String,
+    shared: bool,
+    /// Numbers that carry nothing.
+    free: u64,
+    /// Numbers that carry at least one alias.
+    bound: u64,
+    /// Numbers that rest after an alias ended.
+    cooling: u64,
+}
+
+/// How many numbers were added.
+#[derive(Serialize, ToSchema)]
+pub struct Added {
+    added: u64,
+}
+
+impl From<PoolView> for PoolAnswer {
+    fn from(view: PoolView) -> Self {
+        let PoolView { id, name, carrier, shared, counts } = view;
+        Self { id, name, carrier, shared, free: counts.free, bound: counts.bound, cooling: counts.cooling }
+    }
+}
+
+/// Make a pool
+#[utoipa::path(post, path = "/v1/pools", tag = "Pools", request_body = CreatePool,
+    responses((status = 201, description = "Made, empty.", body = PoolAnswer)))]
+pub async fn create(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, async |call: &Call, body: &Body| {
+        let wish: CreatePool = body.read()?;
+        fields::text("name", &wish.name)?;
+        fields::text("carrier", &wish.carrier)?;
+        let permit = call.permit(Action::PoolManage, Pools {}).await?;
+        let new = NewPool { name: wish.name, carrier: wish.carrier, shared: wish.shared.unwrap_or(false) };
+        Answer::created(&PoolAnswer::from(call.api.alias.create_pool(&permit, new).await?))
+    })
+    .await
+}
+
+/// List pools
+#[utoipa::path(get, path = "/v1/pools", tag = "Pools",
+    responses((status = 200, description = "The tenant's own pools.", body = List<PoolAnswer>)))]
+pub async fn list(call: Call) -> Result<Answer, Problem> {
+    body::no_query(call.request())?;
+    let permit = call.permit(Action::PoolRead, Pools {}).await?;
+    let mut pools = Vec::new();
+    for pool in call.api.store.pools(permit.tenant()).await? {
+        if pool.tenant == permit.tenant() {
+            pools.push(PoolAnswer::from(call.api.alias.counts(&permit, pool.id).await?));
+        }
+    }
+    Answer::ok(&List::whole(pools))
+}
+
+/// Look at a pool
+#[utoipa::path(get, path = "/v1/pools/{id}", tag = "Pools",
+    params(("id" = String, Path, description = "`pol_…`")),
+    responses((status = 200, description = "Its numbers by state.", body = PoolAnswer)))]
+pub async fn read(call: Call) -> Result<Answer, Problem> {
+    body::no_query(call.request())?;
+    let permit = call.permit(Action::PoolRead, Pools {}).await?;
+    Answer::ok(&PoolAnswer::from(call.api.alias.counts(&permit, call.id()?).await?))
+}
+
+/// Add numbers
+#[utoipa::path(post, path = "/v1/pools/{id}/numbers", tag = "Pools", request_body = AddNumbers,
+    params(("id" = String, Path, description = "`pol_…`")),
+    responses((status = 201, description = "Added.", body = Added)))]
+pub async fn add(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, async |call: &Call, body: &Body| {
+        let import = body.read::<AddNumbers>()?.import()?;
+        let permit = call.permit(Action::PoolManage, Pools {}).await?;
+        let added = call.api.alias.import(&permit, call.id()?, import).await?;
+        Answer::created(&Added { added })
+    })
+    .await
+}
+
+/// Drain a number
+///
+/// It is not allocated any more; what is bound to it stays until it ends.
+#[utoipa::path(delete, path = "/v1/pools/{id}/numbers/{n}", tag = "Pools",
+    params(("id" = String, Path, description = "`pol_…`"), ("n" = String, Path, description = "`+12025550143`")),
+    responses((status = 204, description = "Draining.")))]
+pub async fn drain(call: Call) -> Result<Answer, Problem> {
+    body::no_query(call.request())?;
+    let permit = call.permit(Action::NumberDrain, Pools {}).await?;
+    let number = fields::virtual_number("n", call.part("n")).map_err(|_| Problem::new(Code::NotFound))?;
+    call.api.alias.drain(&permit, call.id()?, number).await?;
+    Ok(Answer::nothing())
+}
+
+impl AddNumbers {
+    fn import(self) -> Result<Import, Problem> {
+        fields::unsupported("reach", self.reach.as_ref())?;
+        if self.numbers.len() > crate::vault::MAX_BATCH {
+            return Err(Problem::new(Code::BatchTooLarge));
+        }
+        if self.numbers.is_empty() {
+            return Err(Problem::at(Code::InvalidField, "numbers"));
+        }
+        let numbered = |(place, text): (usize, &String)| {
+            fields::virtual_number("", text).map_err(|_| Problem::at(Code::InvalidField, format!("numbers[{place}]")))
+        };
+        Ok(Import {
+            numbers: self.numbers.iter().enumerate().map(numbered).collect::<Result<_, _>>()?,
+            capabilities: self.capabilities.into_iter().flatten().map(|c| c.as_str().to_owned()).collect(),
+            region: fields::region("region", self.region.as_deref())?,
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! `/v1/tokens`: numbers in, tokens out; masked metadata; a custodian's reveal.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use super::batch;
+use super::body::{self, Body};
+use super::code::Code;
+use super::extract::Call;
+use super::fields::{self, Typed};
+use super::idempotency::once;
+use super::problem::Problem;
+use crate::access::{Action, NewTokens, TokenRef};
+use crate::clock::Timestamp;
+use crate::event::Mode;
+use crate::phone::{LineType, Masked};
+use crate::token::{Kind, Token};
+use crate::vault::{NewToken, TokenView};
+
+/// The longest life that can be asked for: ten years.
+const LONGEST_LIFE: u64 = 10 * 366 * 24 * 60 * 60;
+
+/// A number to be tokenized.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateToken {
+    /// As people type it: spaces, brackets, `00`, `tel:`, any script's digits; national form needs `region`.
+    #[schema(value_type = String, example = "+44 7700 900123")]
+    number: Typed,
+    /// ISO 3166-1 alpha-2, for numbers in national form.
+    #[schema(example = "GB")]
+    region: Option<String>,
+    /// `vaulted` if not said.
+    kind: Option<TokenKind>,
+    /// For whom; the caller's own audience if not said. Other audience, other token.
+    audience: Option<String>,
+    /// Life in seconds; for ever if not said. A token with a life is a token of its own.
+    #[schema(minimum = 1)]
+    ttl_s: Option<u64>,
+    /// Whether the token is to be a new one even if the number has one.
+    fresh: Option<bool>,
+    /// An object of the caller's, kept with the token; at most 4 KB, no phone number in it.
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Which kind of token.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// `tok_…`, kept in the store.
+    Vaulted,
+    /// `tks_…`, needs no store.
+    Sealed,
+    /// Not offered by this version.
+    Lookalike,
+    /// Not offered by this version.
+    Fpe,
+}
+
+/// What may be shown of a token.
+#[derive(Serialize, ToSchema)]
+pub struct TokenAnswer {
+    /// `tok_…` or `tks_…`.
+    #[schema(value_type = String, example = "tok_04c1k8q3v6r5e9x8wz7m4n2b1c0d9f8a")]
+    token: Token,
+    kind: TokenKind,
+    /// Absent for callers who may see no masks.
+    #[schema(value_type = Option<String>, example = "+44 ••• ••• •23")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masked: Option<Masked>,
+    /// ISO 3166-1 alpha-2.
+    #[schema(example = "GB")]
+    country: String,
+    #[schema(value_type = String, example = "mobile")]
+    line_type: LineType,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    created_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<serde_json::Value>,
+}
+
+/// Why a number is to be shown.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevealToken {
+    /// One that the policies know: `support`, `fraud`, `legal`, `delivery`, `emergency`.
+    #[schema(example = "support")]
+    purpose: String,
+    /// The caller's own note for the log; no phone number in it.
+    #[schema(example = "case 4711")]
+    reference: Option<String>,
+    /// Not offered by this version.
+    #[schema(value_type = Option<String>)]
+    approval: Option<serde::de::IgnoredAny>,
+}
+
+/// A number, after its audit entry became durable.
+#[derive(Serialize, ToSchema)]
+pub struct Revealed {
+    /// E.164.
+    #[serde(serialize_with = "fields::shown")]
+    #[schema(value_type = String, example = "+447700900123")]
+    number: Zeroizing<String>,
+    /// The entry's leaf in the log, hexadecimal.
+    leaf: String,
+}
+
+impl CreateToken {
+    /// What it asks for, checked: the audience, and what the vault needs.
+    pub(super) fn parsed(self, mode: Mode) -> Result<(Option<String>, NewToken), Problem> {
+        let kind = match self.kind.unwrap_or(TokenKind::Vaulted) {
+            TokenKind::Vaulted => Kind::Vaulted,
+            TokenKind::Sealed => Kind::Sealed,
+            TokenKind::Lookalike | TokenKind::Fpe => return Err(Problem::at(Code::UnsupportedValue, "kind")),
+        };
+        fields::optional_text("audience", self.audience.as_deref())?;
+        let ttl = fields::seconds("ttl_s", self.ttl_s, 1..=LONGEST_LIFE)?;
+        let metadata = fields::metadata(self.metadata.as_ref())?;
+        let fresh = self.fresh.unwrap_or(false);
+        sealed_has_no_record(kind, fresh, metadata.is_some())?;
+        let parsed = fields::number(&self.number, self.region.as_deref(), mode, false)?;
+        let (country, line_type) = (parsed.country, parsed.line_type);
+        Ok((self.audience, NewToken { number: parsed.number, country, line_type, kind, ttl, fresh, metadata }))
+    }
+}
+
+/// A sealed token carries number and life and nothing else: what needs a record is refused.
+fn sealed_has_no_record(kind: Kind, fresh: bool, metadata: bool) -> Result<(), Problem> {
+    match kind {
+        Kind::Sealed if fresh => Err(Problem::at(Code::UnsupportedValue, "fresh")),
+        Kind::Sealed if metadata => Err(Problem::at(Code::UnsupportedValue, "metadata")),
+        Kind::Sealed | Kind::Vaulted => Ok(()),
+    }
+}
+
+impl From<TokenView> for TokenAnswer {
+    fn from(view: TokenView) -> Self {
+        Self {
+            token: view.token,
+            kind: match view.kind {
+                Kind::Vaulted => TokenKind::Vaulted,
+                Kind::Sealed => TokenKind::Sealed,
+            },
+            masked: view.masked,
+            country: view.country,
+            line_type: view.line_type,
+            created_at: view.created_at,
+            expires_at: view.expires_at,
+            metadata: view.metadata.and_then(|text| serde_json::from_str(&text).ok()),
+        }
+    }
+}
+
+/// Make a token
+///
+/// The same number gives the same token for the same audience, unless `fresh`, `ttl_s` or `metadata` ask for one of its
+/// own. No answer tells whether the number was known.
+#[utoipa::path(post, path = "/v1/tokens", tag = "Tokens", request_body = CreateToken,
+    responses((status = 201, description = "The token.", body = TokenAnswer)))]
+pub async fn create(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, created).await
+}
+
+async fn created(call: &Call, body: &Body) -> Result<Answer, Problem> {
+    let (audience, new) = body.read::<CreateToken>()?.parsed(call.caller.mode)?;
+    let permit = call.permit(Action::TokenCreate, NewTokens { audience }).await?;
+    Answer::created(&TokenAnswer::from(call.api.vault.tokenize(&permit, new).await?))
+}
+
+/// Make many tokens
+///
+/// Up to 10,000 numbers; each has its own token or its own error, in the order given.
+#[utoipa::path(post, path = "/v1/tokens/batch", tag = "Tokens", request_body = batch::CreateTokens,
+    responses((status = 200, description = "One answer for each item.", body = batch::Tokens)))]
+pub async fn create_batch(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, batch::created).await
+}
+
+/// Look at a token
+///
+/// Masked metadata; never the number.
+#[utoipa::path(get, path = "/v1/tokens/{token}", tag = "Tokens",
+    params(("token" = String, Path, description = "`tok_…` or `tks_…`")),
+    responses((status = 200, description = "What may be shown.", body = TokenAnswer)))]
+pub async fn read(call: Call) -> Result<Answer, Problem> {
+    body::no_query(call.request())?;
+    let token = fields::token(call.part("token"))?;
+    let permit = call.permit(Action::TokenRead, TokenRef { token, purpose: None }).await?;
+    Answer::ok(&TokenAnswer::from(call.api.vault.describe(&permit).await?))
+}
+
+/// Reveal a number
+///
+/// For custodians, with a purpose that the policies allow. The audit entry is durable before the answer. Under an
+/// `Idempotency-Key` a repetition is authorized and audited afresh.
+#[utoipa::path(post, path = "/v1/tokens/{token}/reveal", tag = "Tokens", request_body = RevealToken,
+    params(("token" = String, Path, description = "`tok_…` or `tks_…`")),
+    responses((status = 200, description = "The number.", body = Revealed)))]
+pub async fn reveal(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, revealed).await
+}
+
+async fn revealed(call: &Call, body: &Body) -> Result<Answer, Problem> {
+    let wish: RevealToken = body.read()?;
+    fields::unsupported("approval", wish.approval.as_ref())?;
+    fields::text("purpose", &wish.purpose)?;
+    fields::optional_text("reference", wish.reference.as_deref())?;
+    let token = fields::token(call.part("token"))?;
+    let permit = call.permit(Action::TokenReveal, TokenRef { token, purpose: Some(wish.purpose) }).await?;
+    let revealed = call.api.vault.reveal(&permit, wish.reference).await?;
+    Ok(Answer::ok(&Revealed { number: revealed.number, leaf: revealed.leaf.to_hex() })?.revealing())
+}
