@@ -1,10 +1,47 @@
 //! bauta: a privacy boundary for phone numbers.
+//!
+//! Real numbers go in, tokens and virtual numbers come out, codes and messages reach the real device, and an auditor can
+//! prove it from a masked, tamper-evident log. One idea carries the design: **a real number exists only as a
+//! [`phone::PhoneNumber`], and leaves by a named door** ([`phone::Door`]).
+//!
+//! # The house
+//!
+//! Each module is a room; read from its first line it says what it owns. Arrows only point down, and a test reads every
+//! `use crate::` line to keep it so.
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | command line | [`cli`]: one file per subcommand |
+//! | wiring | [`app`]: the only file that names concrete stores, carriers and key holders |
+//! | edges | [`api`]: HTTP, one file per resource · [`pages`]: the sandbox's handsets · [`worker`]: deliver, expire |
+//! | services | [`relay`]: a message across · [`verify`]: one-time codes · [`alias`]: legs and pools · [`dispatch`]: to a carrier · [`vault`]: numbers against tokens · [`keyring`]: keys and the KMS · [`access`]: who may · [`guard`]: limits · [`audit`]: reading the log |
+//! | ports | [`store`]: durable and short-lived, with their adapters · [`carrier`]: SMPP, sandbox |
+//! | | [`telemetry`]: scrubbed log lines, counters |
+//! | core, pure | [`event`] · [`token`] · [`phone`] · [`crypto`] · [`message`] · [`ids`] · [`config`] · [`clock`] |
+//!
+//! # Follow one number
+//!
+//! 1. [`api`] parses it ([`phone::parse`]) into a `PhoneNumber`. The text it came in is wiped.
+//! 2. [`vault`] asks [`keyring`] for its blind index, finds or makes the record, seals the number
+//!    (XAES-256-GCM) and answers with a token. One commit writes record and event ([`store::Change`]).
+//! 3. A verification or an alias names the record. Nothing between here and the carrier holds the number.
+//! 4. [`worker`] claims what is to be sent, [`access`] looks again and mints a permit, [`dispatch`] opens the number
+//!    and hands it to a [`carrier`]: the first door.
+//! 5. A custodian's reveal writes its entry, waits until that is durable, and answers: the second door.
+//!
+//! # What the compiler keeps
+//!
+//! - `PhoneNumber` has no `Debug`, `Display`, `Serialize` or `Clone`.
+//! - No service function works without a [`access::Permit`]; only [`access`] makes one, and it cannot be copied.
+//! - No [`store::Change`] can be made without the [`event::Event`] that tells of it.
 
 pub mod access;
 pub mod alias;
 pub mod api;
+pub mod app;
 pub mod audit;
 pub mod carrier;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod crypto;

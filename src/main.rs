@@ -1,3 +1,9 @@
 //! The `bauta` command: parses arguments and hands over.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    bauta::cli::run(bauta::cli::Arguments::parse())
+}

@@ -8,6 +8,10 @@
     reason = "tests say what is wrong by failing"
 )]
 
+mod arrows;
+mod leak;
+mod main_job;
 mod peer;
+mod service;
 mod smpp;
 mod store;

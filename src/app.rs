@@ -1,0 +1,518 @@
+//! The wiring: the only file that names concrete stores, carriers and key holders.
+//!
+//! [`App::open`] opens every room on the files of one deployment; commands of the terminal stop there. A service binds
+//! first ([`Doors::bind`]), then opens, then runs until a given future resolves ([`App::serve`]).
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App as Http, HttpServer, web};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::access::{
+    Access, AccessError, Action, Credentials, Denied, NewCredential, Policies, PolicyError, Pools, Terminal,
+};
+use crate::alias::{Alias, AliasError, Import, NewPool};
+use crate::api::{self, Api};
+use crate::audit::Log;
+use crate::carrier::{Address, Carrier, Inbox, Sandbox, SmppCarrier, SmppConfig, SmppSettingError};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::config::{Config, Limits, SmppLink};
+use crate::dispatch::Dispatch;
+use crate::event::{Mode, Role};
+use crate::guard::{self, Guard};
+use crate::ids::{self, TenantId};
+use crate::keyring::{FileKms, KeyError, Keyring, KmsError};
+use crate::message::Alphabet;
+use crate::pages;
+use crate::phone::{self, VirtualNumber};
+use crate::relay::Relay;
+use crate::store::{MemoryScratch, Rate, Scratch, ScratchError, SqliteStore, Store, StoreError, TenantRow};
+use crate::telemetry;
+use crate::vault::Vault;
+use crate::verify::Verify;
+use crate::worker;
+
+/// Every room, opened and connected.
+pub struct App {
+    /// Who may do what.
+    pub access: Arc<Access>,
+    /// The log, for readers.
+    pub log: Arc<Log>,
+    config: Config,
+    store: Arc<SqliteStore>,
+    keyring: Arc<Keyring>,
+    vault: Arc<Vault>,
+    verify: Arc<Verify>,
+    alias: Arc<Alias>,
+    relay: Arc<Relay>,
+    dispatch: Arc<Dispatch>,
+    guard: Arc<Guard>,
+    scratch: Arc<dyn Scratch>,
+    sandbox: Arc<Sandbox>,
+    carriers: Vec<Arc<dyn Carrier>>,
+}
+
+/// Why the rooms could not be opened or the listeners not bound.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The store's file.
+    #[error("{}: {source}", path.display())]
+    Store {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// The store, later.
+    #[error(transparent)]
+    StoreLater(#[from] StoreError),
+    /// The short-lived store's journal.
+    #[error(transparent)]
+    Scratch(#[from] ScratchError),
+    /// The key file.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
+    /// The keys in the store.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The policies.
+    #[error(transparent)]
+    Policies(#[from] PolicyError),
+    /// A carrier's settings.
+    #[error("carriers.{carrier}: {source}")]
+    Carrier {
+        /// Which carrier.
+        carrier: String,
+        /// What is wrong.
+        source: SmppSettingError,
+    },
+    /// Live tenants and a key file that a copy of the data takes along.
+    #[error(
+        "kms.path: the key folder lies inside the data folder, and live tenants may not have that; \
+         move the key folder elsewhere and name it in bauta.toml: [kms] path = \"…\""
+    )]
+    KeysBesideData,
+    /// A listener.
+    #[error("{setting}: {address} cannot be bound ({source}); free it or name another address")]
+    Bind {
+        /// Which setting.
+        setting: &'static str,
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another service runs on the same files.
+    #[error("{}: another bauta serves from these files; stop it, or name another folder with --data", path.display())]
+    InUse {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// A file of the data folder.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Tenants or credentials.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The sandbox's pool.
+    #[error(transparent)]
+    Pool(#[from] AliasError),
+    /// The HTTP server.
+    #[error("the HTTP server stopped: {0}")]
+    Http(#[from] io::Error),
+}
+
+impl AppError {
+    /// Whether a setting has to be mended, rather than something outside.
+    pub fn is_setting(&self) -> bool {
+        matches!(
+            self,
+            Self::KeysBesideData | Self::Policies(_) | Self::Carrier { .. } | Self::Bind { .. } | Self::Kms(_)
+        )
+    }
+}
+
+impl From<Denied> for AppError {
+    fn from(denied: Denied) -> Self {
+        Self::Access(denied.into())
+    }
+}
+
+/// What the first start made.
+pub struct FirstStart {
+    /// A test tenant to begin with.
+    pub tenant: TenantId,
+    /// Its admin's key.
+    pub key: Zeroizing<String>,
+}
+
+impl App {
+    /// Opens every room. Nothing is bound, and no worker runs.
+    ///
+    /// # Errors
+    /// If a setting is unsafe, or the store, the keys or the policies cannot be opened.
+    pub async fn open(config: Config) -> Result<Self, AppError> {
+        let policies = Policies::load(config.policies.as_deref())?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = SqliteStore::open(&config.database, Arc::clone(&clock), ids::fresh::<ids::Node>())
+            .map_err(|source| AppError::Store { path: config.database.clone(), source })?;
+        let kms = FileKms::open(&config.keys, store.is_empty()?)?;
+        let store = Arc::new(store);
+        let shared: Arc<dyn Store> = Arc::clone(&store) as _;
+        let keyring = Arc::new(Keyring::open(Arc::clone(&shared), Arc::new(kms)).await?);
+        let access = Arc::new(Access::open(Arc::clone(&shared), Arc::clone(&keyring), policies).await?);
+        if config.keys_beside_data() && access.tenants().iter().any(|tenant| tenant.mode == Mode::Live) {
+            return Err(AppError::KeysBesideData);
+        }
+        let scratch = MemoryScratch::open(Some(&config.database.with_file_name("scratch.db")), clock)?;
+        Self::connect(config, store, keyring, access, Arc::new(scratch))
+    }
+
+    fn connect(
+        config: Config,
+        store: Arc<SqliteStore>,
+        keyring: Arc<Keyring>,
+        access: Arc<Access>,
+        scratch: Arc<dyn Scratch>,
+    ) -> Result<Self, AppError> {
+        let shared: Arc<dyn Store> = Arc::clone(&store) as _;
+        let sandbox = Arc::new(Sandbox::new("sandbox"));
+        let mut carriers = Vec::<Arc<dyn Carrier>>::new();
+        for link in &config.carriers {
+            carriers.push(smpp(link)?);
+        }
+        carriers.push(Arc::clone(&sandbox) as _);
+        let vault = Arc::new(Vault::new(Arc::clone(&shared), Arc::clone(&keyring)));
+        let guard = Guard::new(Arc::clone(&scratch), Arc::clone(&shared), Arc::clone(&keyring));
+        let guard = Arc::new(guard.with_limits(limits(config.limits)));
+        let alias = Arc::new(Alias::new(
+            Arc::clone(&shared),
+            Arc::clone(&vault),
+            Arc::clone(&keyring),
+            Arc::clone(&access),
+            carriers.clone(),
+        ));
+        let relay = Relay::new(Arc::clone(&shared), Arc::clone(&keyring), Arc::clone(&access), &alias);
+        let dispatch = Dispatch::new(Arc::clone(&shared), Arc::clone(&vault), Arc::clone(&keyring), carriers.clone());
+        let verify = Verify::new(
+            Arc::clone(&shared),
+            Arc::clone(&vault),
+            Arc::clone(&keyring),
+            Arc::clone(&guard),
+            public_url(&config),
+        );
+        Ok(Self {
+            log: Arc::new(Log::new(shared)),
+            relay: Arc::new(relay),
+            dispatch: Arc::new(dispatch),
+            verify: Arc::new(verify),
+            config,
+            store,
+            keyring,
+            access,
+            vault,
+            alias,
+            guard,
+            scratch,
+            sandbox,
+            carriers,
+        })
+    }
+
+    /// The deployment's clock.
+    pub fn now(&self) -> Timestamp {
+        self.store.now()
+    }
+
+    /// Makes a tenant; a live one only if the key file lies apart from the data.
+    ///
+    /// # Errors
+    /// [`AppError::KeysBesideData`], or what access says.
+    pub async fn create_tenant(
+        &self,
+        user: &str,
+        name: &str,
+        mode: Mode,
+        region: Option<String>,
+    ) -> Result<TenantRow, AppError> {
+        if mode == Mode::Live && self.config.keys_beside_data() {
+            return Err(AppError::KeysBesideData);
+        }
+        Ok(self.access.create_tenant(user, name, mode, region).await?)
+    }
+
+    /// On a store without tenants: a test tenant called `name`, its admin's key, and a shared pool of sandbox numbers. Else nothing.
+    ///
+    /// # Errors
+    /// If the store cannot keep them.
+    pub async fn first_start(&self, name: &str) -> Result<Option<FirstStart>, AppError> {
+        if !self.access.tenants().is_empty() {
+            return Ok(None);
+        }
+        let tenant = self.create_tenant("first start", name, Mode::Test, None).await?.id;
+        let terminal = self.access.terminal("first start", tenant)?;
+        let key = self.first_admin(&terminal).await?;
+        self.sandbox_pool(&terminal).await?;
+        Ok(Some(FirstStart { tenant, key }))
+    }
+
+    async fn first_admin(&self, terminal: &Terminal) -> Result<Zeroizing<String>, AppError> {
+        let permit = self.access.authorize(terminal, Action::CredentialManage, Credentials {}).await?;
+        let new = NewCredential {
+            role: Role::Admin,
+            person: "first admin".into(),
+            audience: None,
+            networks: Vec::new(),
+            ends_at: None,
+        };
+        Ok(self.access.issue(&permit, new).await?.key)
+    }
+
+    /// Numbers of a range reserved for fiction, so that a test tenant can bind aliases with no further set-up.
+    async fn sandbox_pool(&self, terminal: &Terminal) -> Result<(), AppError> {
+        let permit = self.access.authorize(terminal, Action::PoolManage, Pools {}).await?;
+        let new = NewPool { name: "sandbox".into(), carrier: "sandbox".into(), shared: true };
+        let pool = self.alias.create_pool(&permit, new).await?.id;
+        let numbers = (SANDBOX_NUMBERS..SANDBOX_NUMBERS + 100).filter_map(VirtualNumber::from_digits).collect();
+        let import = Import { numbers, capabilities: vec!["sms".into()], region: Some("CA".into()) };
+        self.alias.import(&permit, pool, import).await?;
+        Ok(())
+    }
+
+    /// Writes the first admin's key into a file of mode 0600 in the data folder. Returns which.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or is there already.
+    pub fn keep_first_key(&self, first: &FirstStart) -> Result<PathBuf, AppError> {
+        use std::io::Write as _;
+        let path = self.config.data.join("admin.credential");
+        let write = || {
+            std::fs::create_dir_all(&self.config.data)?;
+            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+            writeln!(file, "{}", first.key.as_str())?;
+            file.sync_all()
+        };
+        write().map_err(|source| AppError::File { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    fn api(&self) -> Api {
+        Api {
+            access: Arc::clone(&self.access),
+            vault: Arc::clone(&self.vault),
+            verify: Arc::clone(&self.verify),
+            alias: Arc::clone(&self.alias),
+            log: Arc::clone(&self.log),
+            guard: Arc::clone(&self.guard),
+            store: Arc::clone(&self.store) as _,
+            scratch: Arc::clone(&self.scratch),
+            keyring: Arc::clone(&self.keyring),
+            sandbox: Some(Arc::clone(&self.sandbox)),
+            inbox: Arc::clone(&self.relay) as _,
+            trusted_proxies: self.config.trusted_proxies.clone(),
+        }
+    }
+
+    fn rooms(&self) -> worker::Rooms {
+        worker::Rooms {
+            store: Arc::clone(&self.store) as _,
+            keyring: Arc::clone(&self.keyring),
+            access: Arc::clone(&self.access),
+            verify: Arc::clone(&self.verify),
+            alias: Arc::clone(&self.alias),
+            relay: Arc::clone(&self.relay),
+            dispatch: Arc::clone(&self.dispatch),
+        }
+    }
+}
+
+/// Listeners that are bound and not yet answered.
+pub struct Doors {
+    public: TcpListener,
+    admin: TcpListener,
+    /// Where the public listener is.
+    pub address: SocketAddr,
+    /// Where metrics are.
+    pub admin_address: SocketAddr,
+}
+
+impl Doors {
+    /// Binds the listeners, and notes in `config` where the public one really is.
+    ///
+    /// # Errors
+    /// [`AppError::Bind`].
+    pub fn bind(config: &mut Config) -> Result<Self, AppError> {
+        let public = listen("server.listen", config.listen)?;
+        let admin = match config.admin {
+            Some(address) => listen("server.admin", address)?,
+            None => listen("server.admin", ADMIN).or_else(|_| listen("server.admin", (ADMIN.ip(), 0).into()))?,
+        };
+        let address = public.local_addr()?;
+        let admin_address = admin.local_addr()?;
+        config.listen = address;
+        Ok(Self { public, admin, address, admin_address })
+    }
+}
+
+impl App {
+    /// Serves until `stop` resolves; then takes no more requests, lets what is under way finish, and closes the store.
+    ///
+    /// # Errors
+    /// If the HTTP server fails.
+    pub async fn serve(self, doors: Doors, stop: impl Future<Output = ()>) -> Result<(), AppError> {
+        let app = self;
+        let _only = lock(&app.config)?;
+        app.store.release_leases(HOLDER).await?;
+        app.access.tell_policies().await?;
+        let (halt, halted) = watch::channel(false);
+        let mut tasks = tokio::task::JoinSet::new();
+        let access = Arc::clone(&app.access);
+        let halted_access = halted.clone();
+        tasks.spawn(async move { access.watch(halted_access).await });
+        tasks.spawn(worker::run(app.rooms(), HOLDER.to_owned(), halted.clone()));
+        for carrier in &app.carriers {
+            tasks.spawn(Arc::clone(carrier).run(Arc::clone(&app.relay) as Arc<dyn Inbox>, halted.clone()));
+        }
+        tasks.spawn(watch_links(app.carriers.clone(), halted));
+        let handles = open_doors(&app, doors)?;
+        stop.await;
+        for handle in handles {
+            handle.stop(true).await;
+        }
+        // Nobody listens only if every task is over already.
+        let _ = halt.send(true);
+        let drained = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("not everything under way finished in time; leases lapse and the next start goes on");
+        }
+        if let Err(error) = app.vault.settle().await {
+            tracing::warn!(%error, "reservations of sealed tokens stay unsettled and count in full");
+        }
+        app.store.close().await;
+        Ok(())
+    }
+}
+
+/// Starts answering on both listeners.
+fn open_doors(app: &App, Doors { public, admin, .. }: Doors) -> Result<[ServerHandle; 2], AppError> {
+    let api = web::Data::new(app.api());
+    let public =
+        HttpServer::new(move || Http::new().configure(pages::configure).configure(api::configure(api.clone())))
+            .workers(std::thread::available_parallelism().map_or(2, usize::from))
+            .disable_signals()
+            .shutdown_timeout(10)
+            .keep_alive(Duration::from_secs(75))
+            .client_request_timeout(Duration::from_secs(10))
+            .listen(public)?
+            .run();
+    let admin = HttpServer::new(|| Http::new().configure(api::admin))
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(1)
+        .listen(admin)?
+        .run();
+    let handles = [public.handle(), admin.handle()];
+    actix_web::rt::spawn(public);
+    actix_web::rt::spawn(admin);
+    Ok(handles)
+}
+
+/// Keeps the gauge of carrier links true.
+async fn watch_links(carriers: Vec<Arc<dyn Carrier>>, mut stop: watch::Receiver<bool>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        for carrier in &carriers {
+            telemetry::metrics().carrier_up.with_label_values(&[carrier.name()]).set(i64::from(carrier.is_up()));
+        }
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Keeps a second service off the same files: both would claim the same leases.
+fn lock(config: &Config) -> Result<File, AppError> {
+    let path = config.database.with_extension("lock");
+    let wrong = |source| AppError::File { path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(wrong)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AppError::InUse { path }),
+        Err(TryLockError::Error(source)) => Err(wrong(source)),
+    }
+}
+
+fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|source| AppError::Bind { setting, address, source })
+}
+
+fn smpp(link: &SmppLink) -> Result<Arc<SmppCarrier>, AppError> {
+    let config = SmppConfig {
+        name: link.name.clone(),
+        host: link.host.clone(),
+        port: link.port,
+        system_id: link.system_id.clone(),
+        password: link.password.0.clone(),
+        system_type: link.system_type.clone(),
+        window: link.window,
+        rate: link.rate,
+        sender: sender(&link.sender),
+        default_alphabet: if link.default_alphabet == "latin1" { Alphabet::Latin1 } else { Alphabet::Gsm7 },
+        enquire_link_s: u32::from(link.enquire_link_s),
+        live: true,
+    };
+    let made = SmppCarrier::new(config);
+    made.map(Arc::new).map_err(|source| AppError::Carrier { carrier: link.name.clone(), source })
+}
+
+/// What a sender setting means: `+` and digits a number, few digits a short code, else a name.
+fn sender(text: &str) -> Address {
+    match phone::parse_virtual(text) {
+        Some(number) if text.starts_with('+') => Address::Number(number),
+        _ if text.bytes().all(|c| c.is_ascii_digit()) => Address::ShortCode(text.to_owned()),
+        _ => Address::Name(text.to_owned()),
+    }
+}
+
+fn limits(limits: Limits) -> guard::Limits {
+    guard::Limits {
+        requests: Rate { burst: limits.burst, per: full_after(limits.burst, limits.requests_per_s) },
+        strangers: Rate { burst: limits.strangers_per_min, per: Duration::from_secs(60) },
+        ..guard::Limits::default()
+    }
+}
+
+/// How long a bucket of `burst` takes to fill at so many a second.
+fn full_after(burst: u32, per_second: u32) -> Duration {
+    Duration::from_secs_f64(f64::from(burst) / f64::from(per_second.max(1)))
+}
+
+fn public_url(config: &Config) -> String {
+    config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen))
+}
+
+/// Where metrics are if no address was written.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+/// The first of a hundred numbers of a range reserved for fiction: area code 867, exchange 555, 0100 to 0199.
+const SANDBOX_NUMBERS: u64 = 1_867_555_0100;
+
+/// This process in leases. The lock keeps it the only one on its store.
+const HOLDER: &str = "embedded";
+
+/// How long tasks may take to finish when the service stops.
+const DRAIN: Duration = Duration::from_secs(12);

@@ -1,0 +1,52 @@
+//! `bauta audit export`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::{CommandError, Place, caller};
+use crate::access::{Action, AuditLog};
+use crate::app::App;
+use crate::ids::TenantId;
+
+/// The masked, tamper-evident log
+#[derive(Subcommand)]
+pub enum Audit {
+    /// Write entries with salts and leaves as NDJSON
+    Export {
+        /// Whose entries
+        #[arg(long)]
+        tenant: TenantId,
+        /// Where to [default: standard output]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+impl Audit {
+    /// Runs it beside a service that may be running.
+    pub fn run(self, place: &Place) -> Result<(), CommandError> {
+        let Self::Export { tenant, output } = self;
+        place.with_app(async |app| match output {
+            Some(path) => {
+                let mut file = std::fs::File::create(&path).map_err(CommandError::failed)?;
+                let count = export(&app, tenant, &mut file).await?;
+                file.sync_all().map_err(CommandError::failed)?;
+                eprintln!("{count} entries written to {}", path.display());
+                Ok(())
+            }
+            None => export(&app, tenant, &mut std::io::stdout().lock()).await.map(drop),
+        })
+    }
+}
+
+async fn export(app: &App, tenant: TenantId, out: &mut dyn Write) -> Result<u64, CommandError> {
+    let caller = caller(app, tenant).await?;
+    let permit = app
+        .access
+        .authorize(&caller, Action::AuditRead, AuditLog { own: false })
+        .await
+        .map_err(CommandError::failed)?;
+    app.log.export(&permit, out).await.map_err(CommandError::failed)
+}

@@ -1,0 +1,62 @@
+//! `bauta tenant create`.
+
+use clap::{Subcommand, ValueEnum};
+
+use super::{CommandError, Place, user};
+use crate::event::Mode;
+
+/// Businesses
+#[derive(Subcommand)]
+pub enum Tenant {
+    /// Make a tenant; prints its id
+    Create {
+        /// What people see as the sender of codes
+        name: String,
+        /// Test tenants reach only the sandbox carrier
+        #[arg(long, value_enum, default_value = "test")]
+        mode: Traffic,
+        /// Where its data has to stay
+        #[arg(long)]
+        region: Option<String>,
+    },
+    /// List the tenants
+    List,
+}
+
+/// Whether a tenant's traffic is real.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Traffic {
+    /// Reaches real carriers
+    Live,
+    /// Reaches only the sandbox
+    Test,
+}
+
+impl From<Traffic> for Mode {
+    fn from(traffic: Traffic) -> Self {
+        match traffic {
+            Traffic::Live => Self::Live,
+            Traffic::Test => Self::Test,
+        }
+    }
+}
+
+impl Tenant {
+    /// Runs it beside a service that may be running.
+    pub fn run(self, place: &Place) -> Result<(), CommandError> {
+        place.with_app(async |app| {
+            match self {
+                Self::Create { name, mode, region } => {
+                    let tenant = app.create_tenant(&user(), &name, mode.into(), region).await?;
+                    println!("{}", tenant.id);
+                }
+                Self::List => {
+                    for tenant in app.access.tenants() {
+                        println!("{}  {}  {}", tenant.id, tenant.mode.as_str(), tenant.name);
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
