@@ -509,7 +509,7 @@ fn public_url(config: &Config) -> String {
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 /// The first of a hundred numbers of a range reserved for fiction: area code 867, exchange 555, 0100 to 0199.
-const SANDBOX_NUMBERS: u64 = 1_867_555_0100;
+const SANDBOX_NUMBERS: u64 = 18_675_550_100;
 
 /// This process in leases. The lock keeps it the only one on its store.
 const HOLDER: &str = "embedded";

@@ -89,7 +89,7 @@ fn written(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
     use super::*;
 
     async fn read(octets: &[u8]) -> Result<Frame, FrameError> {

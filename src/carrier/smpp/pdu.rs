@@ -107,10 +107,8 @@ pub(super) fn order_octets(body: &[u8]) -> &[u8] {
 
 /// Octets up to a NUL, and what follows it.
 fn c_octets(body: &[u8]) -> (&[u8], &[u8]) {
-    match body.iter().position(|octet| *octet == 0).and_then(|end| Some((body.get(..end)?, body.get(end + 1..)?))) {
-        Some(split) => split,
-        None => (&[], &[]),
-    }
+    let end = body.iter().position(|octet| *octet == 0);
+    end.and_then(|end| Some((body.get(..end)?, body.get(end + 1..)?))).unwrap_or_default()
 }
 
 /// The `message_id` of a `submit_sm_resp`.
