@@ -59,6 +59,8 @@ actions! {
     SandboxUse,
     /// Make a tenant.
     TenantCreate,
+    /// Read the whole log, at a terminal of the machine.
+    DeploymentAudit,
     /// See tokens of every audience of the tenant, and masks. Settled with every permit.
     AudienceCross,
 }

@@ -197,6 +197,8 @@ resource!(/// Handsets of the sandbox.
     SandboxHandsets {});
 resource!(/// Making a tenant; only at a terminal of the machine itself.
     NewTenant {});
+resource!(/// The whole log: every tenant's entries and the deployment's own.
+    DeploymentLog {});
 
 /// One delivery that was decided earlier; minted by `access` for the worker from the outbox row, after it looked
 /// again at freezes, revocations and the rest.

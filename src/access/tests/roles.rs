@@ -28,6 +28,7 @@ const TABLE: &[(Action, &[Role])] = {
         (Freeze, &[Operator]),
         (SandboxUse, &[Admin, Business, Partner, Operator, Auditor, Custodian, Approver]),
         (TenantCreate, &[]),
+        (DeploymentAudit, &[]),
         // Not to be asked for by a caller: it has no resource of its own outside this room.
         (AudienceCross, &[]),
     ]
@@ -57,6 +58,7 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
             access.authorize(&who, action, FreezeSwitch { target }).await.map(|p| p.sees_all())
         }
         SandboxUse => access.authorize(&who, action, SandboxHandsets {}).await.map(|p| p.sees_all()),
+        DeploymentAudit => access.authorize(&who, action, DeploymentLog {}).await.map(|p| p.sees_all()),
         TenantCreate | AudienceCross => access.authorize(&who, action, NewTenant {}).await.map(|p| p.sees_all()),
     }
 }

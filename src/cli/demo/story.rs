@@ -74,7 +74,10 @@ async fn verify(cast: &Cast<'_>, token: &str) -> Result<(), CommandError> {
     if checked.get("status").and_then(Value::as_str) != Some("approved") {
         return Err(CommandError::Failed("the code on the handset was not approved".into()));
     }
-    println!("\n  Approved. The proof is a signed JWT; anyone can check it offline: {}/.well-known/jwks.json", cast.base);
+    println!(
+        "\n  Approved. The proof is a signed JWT; anyone can check it offline: {}/.well-known/jwks.json",
+        cast.base
+    );
     Ok(())
 }
 
