@@ -308,39 +308,45 @@ impl What {
 
 /// Canonical JSON of `value`: object keys sorted, nulls left out, no white space.
 fn canonical(value: &Value) -> String {
-    let mut out = String::with_capacity(384);
+    let mut out = Vec::with_capacity(512);
     write_canonical(value, &mut out);
-    out
+    // What serde_json writes is UTF-8.
+    String::from_utf8(out).unwrap_or_default()
 }
 
-fn write_canonical(value: &Value, out: &mut String) {
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().filter(|(_, v)| !v.is_null()).collect();
             fields.sort_unstable_by_key(|(key, _)| key.as_str());
-            out.push('{');
+            out.push(b'{');
             for (i, (key, value)) in fields.into_iter().enumerate() {
                 if i > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
+                write_plain(key, out);
+                out.push(b':');
                 write_canonical(value, out);
             }
-            out.push('}');
+            out.push(b'}');
         }
         Value::Array(items) => {
-            out.push('[');
+            out.push(b'[');
             for (i, item) in items.iter().enumerate() {
                 if i > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 write_canonical(item, out);
             }
-            out.push(']');
+            out.push(b']');
         }
-        plain => out.push_str(&plain.to_string()),
+        plain => write_plain(plain, out),
     }
+}
+
+fn write_plain(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    // A string or integer into memory: neither can fail.
+    let _ = serde_json::to_writer(out, value);
 }
 
 #[cfg(test)]
