@@ -127,7 +127,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Result<(), CommandError>
         Command::Thaw(switch) => switch.run(&place, false),
         Command::Inspect(inspect) => inspect.run(),
         Command::Openapi => {
-            println!("{}", crate::api::openapi::document());
+            print!("{}", crate::api::openapi::document());
             Ok(())
         }
     }
