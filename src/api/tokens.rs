@@ -124,7 +124,8 @@ impl CreateToken {
         let metadata = fields::metadata(self.metadata.as_ref())?;
         let fresh = self.fresh.unwrap_or(false);
         sealed_has_no_record(kind, fresh, metadata.is_some())?;
-        let parsed = fields::number(&self.number, self.region.as_deref(), mode, false)?;
+        let region = fields::region("region", self.region.as_deref())?;
+        let parsed = fields::number(&self.number, region.as_deref(), mode, false)?;
         let (country, line_type) = (parsed.country, parsed.line_type);
         Ok((self.audience, NewToken { number: parsed.number, country, line_type, kind, ttl, fresh, metadata }))
     }
