@@ -9,6 +9,9 @@
 )]
 
 mod arrows;
+mod browser;
+mod cli;
+mod http;
 mod leak;
 mod main_job;
 mod peer;

@@ -1,8 +1,10 @@
 //! A real `bauta serve` in a folder of its own, and a client for it.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,6 +12,13 @@ use tempfile::TempDir;
 
 /// The program under test.
 pub const BAUTA: &str = env!("CARGO_BIN_EXE_bauta");
+
+/// Every code that the checked-in document lists.
+static DOCUMENTED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let document: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).expect("the document");
+    let codes = document.pointer("/components/schemas/Problem/properties/code/enum").and_then(Value::as_array);
+    codes.expect("codes").iter().filter_map(Value::as_str).map(str::to_owned).collect()
+});
 
 /// A service that is up, with all that it writes.
 pub struct Service {
@@ -41,8 +50,21 @@ impl Answer {
         }
     }
 
+    /// The code of a problem, which has to be one that the checked-in document lists, in the form that it promises.
+    #[track_caller]
     pub fn code(&self) -> String {
-        self.text_at("/code")
+        let code = self.text_at("/code");
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        assert_eq!(self.text_at("/status"), self.status.to_string());
+        assert_eq!(self.text_at("/type"), format!("/docs/problems#{code}"));
+        assert_eq!(self.headers["x-request-id"], self.text_at("/request_id").as_str());
+        assert!(DOCUMENTED.contains(&code), "docs/openapi.json does not list {code}");
+        code
+    }
+
+    /// The body without the one field that differs from answer to answer.
+    pub fn sans_request_id(&self) -> String {
+        self.text.replace(&self.text_at("/request_id"), "")
     }
 
     #[track_caller]
@@ -90,12 +112,16 @@ impl Service {
         }
     }
 
-    /// Ends the process as an operator would, and waits until it has.
-    pub fn stop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = Command::new("kill").arg(child.id().to_string()).status();
-            let _ = child.wait();
-        }
+    /// Ends the process as an operator would, with SIGTERM, and waits until it has. None if it was not running.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        let mut child = self.child.take()?;
+        let _ = Command::new("kill").arg(child.id().to_string()).status();
+        child.wait().ok()
+    }
+
+    /// The process's id, while it is ours to end.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// Ends the process as a power cut would.
@@ -115,7 +141,8 @@ impl Service {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A subcommand on this service's settings and files, not started yet.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BAUTA);
         command
             .args(arguments)
