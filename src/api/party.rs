@@ -8,12 +8,10 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use super::code::Code;
 use super::extract::Call;
 use super::fields::{self, Typed};
 use super::problem::Problem;
 use crate::access::{Permit, Resource};
-use crate::phone::PhoneNumber;
 use crate::vault::Holder;
 
 /// Who is meant.
@@ -61,20 +59,13 @@ impl<'de> Visitor<'de> for ToVisitor {
 
 /// The person that `to` means, who is to be sent something.
 pub async fn addressee<R: Resource>(call: &Call, permit: &Permit<R>, to: &To) -> Result<Holder, Problem> {
+    let vault = &call.api.vault;
     match to {
-        To::Token(text) => Ok(call.api.vault.resolve(permit, &fields::token(text)?).await?),
+        To::Token(text) => Ok(vault.addressee(permit, &fields::token(text)?).await?),
         To::Number(typed) => {
-            let parsed = fields::number(&typed.number, None, call.caller.mode, true)?;
-            outside_pools(call, &parsed.number).await?;
-            Ok(call.api.vault.hold(permit, &parsed.number).await?)
+            let number = fields::number(&typed.number, None, call.caller.mode, true)?.number;
+            vault.reachable(&number).await?;
+            Ok(vault.hold(permit, &number).await?)
         }
-    }
-}
-
-/// A number of a pool is nobody's: it cannot be verified.
-async fn outside_pools(call: &Call, number: &PhoneNumber) -> Result<(), Problem> {
-    match call.api.store.number(number.as_virtual()).await? {
-        Some(_) => Err(Problem::new(Code::NumberInPool)),
-        None => Ok(()),
     }
 }

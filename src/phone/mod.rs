@@ -16,4 +16,4 @@ pub use detect::{Found, contains_number, find};
 pub use digit::digit_value;
 pub use mask::Masked;
 pub use number::{Door, LineType, PhoneNumber, VirtualNumber};
-pub use parse::{NumberError, Parsed, Rules, classify, parse, parse_virtual};
+pub use parse::{NumberError, Parsed, Rules, classify, destination, parse, parse_virtual};

@@ -76,14 +76,27 @@ impl NumberError {
 pub fn parse(text: &str, rules: &Rules) -> Result<Parsed, NumberError> {
     let typed = Typed::read(text).ok_or(NumberError::Invalid)?;
     let (digits, class) = identify(&typed, rules)?;
-    if rules.destination && class.costly {
-        return Err(NumberError::TypeRefused);
-    }
-    if rules.mobile && class.line_type == LineType::FixedLine {
-        return Err(NumberError::NotMobile);
-    }
+    fit(&class, rules.destination, rules.mobile)?;
     let number = PhoneNumber::from_digits(digits).ok_or(NumberError::Invalid)?;
     Ok(Parsed { number, country: class.country, line_type: class.line_type })
+}
+
+/// Whether a message may be sent to a number that was read before.
+///
+/// # Errors
+/// As [`parse`] where it reads the destination of a message.
+pub fn destination(number: &PhoneNumber) -> Result<(), NumberError> {
+    class_in_tests(number.digits()).map_or(Ok(()), |class| fit(&class, true, true))
+}
+
+fn fit(class: &Class, destination: bool, mobile: bool) -> Result<(), NumberError> {
+    if destination && class.costly {
+        return Err(NumberError::TypeRefused);
+    }
+    if mobile && class.line_type == LineType::FixedLine {
+        return Err(NumberError::NotMobile);
+    }
+    Ok(())
 }
 
 /// Country (ISO 3166-1 alpha-2, `ZZ` where there is none) and line type of a number that was read before.

@@ -100,6 +100,31 @@ impl Vault {
         }
     }
 
+    /// The person behind a token who is to be sent something; as [`Self::resolve`].
+    ///
+    /// # Errors
+    /// Also what [`Self::reachable`] refuses: a token may stand for a number that is no destination.
+    pub async fn addressee<R: Resource>(&self, permit: &Permit<R>, token: &Token) -> Result<Holder, VaultError> {
+        let holder = self.resolve(permit, token).await?;
+        let row = self.live(permit.tenant(), holder.record).await?;
+        let number = self.keys(permit.tenant()).await?.open_number(holder.record, &row.number)?;
+        self.reachable(&number).await?;
+        Ok(holder)
+    }
+
+    /// Whether something may be sent to a number: not if its type is no destination, nor if it is a pool's, which is
+    /// nobody's.
+    ///
+    /// # Errors
+    /// [`VaultError::Refused`] with the reason's code.
+    pub async fn reachable(&self, number: &PhoneNumber) -> Result<(), VaultError> {
+        phone::destination(number).map_err(|error| VaultError::Refused(error.code()))?;
+        match self.store.number(number.as_virtual()).await? {
+            Some(_) => Err(VaultError::Refused("number_in_pool")),
+            None => Ok(()),
+        }
+    }
+
     /// The number to which a decided delivery goes.
     ///
     /// # Errors

@@ -169,6 +169,23 @@ async fn a_new_one_cancels_the_old_of_the_same_undertaking_and_no_other() {
 }
 
 #[actix_web::test]
+async fn a_number_that_is_no_destination_is_refused_typed_or_as_a_token() {
+    let shop = Shop::open().await;
+    shop.pool("own", &["+16045550101".to_owned()]).await;
+    for (number, code) in [
+        ("+16045550101", "number_in_pool"),
+        ("+19005550123", "number_type_refused"),
+        ("+442079460123", "number_not_mobile"),
+    ] {
+        let token = shop.token(number).await;
+        for to in [json!(token), json!({"number": number})] {
+            let refused = shop.start(json!({"to": to})).await;
+            assert_eq!((refused.status, refused.code().as_str()), (422, code), "{to}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_message_speaks_the_persons_language_and_binds_the_code_to_its_site() {
     let shop = Shop::open().await;
     for (n, (locale, words)) in [
