@@ -1,5 +1,6 @@
 //! The pages in a real browser: they render, say nothing on the console, and load nothing from anywhere else.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -69,14 +70,16 @@ fn rendered(browser: &str, url: &str) -> Rendered {
     Rendered { dom: std::fs::read_to_string(&dom).unwrap(), console, hosts: hosts(&net) }
 }
 
-/// The origins of all requests in Chromium's own log of its network.
+/// The origins of all that pages asked for, in Chromium's own log of its network. What the browser wants for itself has
+/// no origin as its initiator.
 fn hosts(net: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&std::fs::read(net).unwrap_or_default()).into_owned();
-    let urls = regex::Regex::new(r#""url":"((?:https?|wss?)://[^/"]+)"#).unwrap();
-    let mut found: Vec<String> = urls.captures_iter(&text).map(|url| url[1].to_owned()).collect();
-    found.sort();
-    found.dedup();
-    found
+    let initiator = regex::Regex::new(r#""initiator":"([^"]+)""#).unwrap();
+    let url = regex::Regex::new(r#""url":"((?:https?|wss?)://[^/"]+)"#).unwrap();
+    let by_a_page = |line: &&str| initiator.captures(line).is_some_and(|found| &found[1] != "not an origin");
+    let asked: BTreeSet<String> =
+        text.lines().filter(by_a_page).flat_map(|line| url.captures_iter(line)).map(|url| url[1].to_owned()).collect();
+    asked.into_iter().collect()
 }
 
 #[actix_web::test]

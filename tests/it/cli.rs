@@ -130,8 +130,8 @@ async fn two_services_do_not_share_a_folder() {
 fn live_tenants_and_keys_beside_the_data_do_not_go_together() {
     let folder = tempfile::tempdir().unwrap();
     let create = |mode: &str, more: &[&str]| {
-        let arguments =
-            [&["tenant", "create", &format!("the {mode} one"), "--mode", mode, "--data", "data"], more].concat();
+        let name = format!("the {mode} one");
+        let arguments = [&["tenant", "create", &name, "--mode", mode, "--data", "data"], more].concat();
         Command::new(BAUTA).args(arguments).current_dir(folder.path()).output().unwrap()
     };
     assert!(create("test", &[]).status.success());
