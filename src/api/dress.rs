@@ -35,7 +35,7 @@ pub async fn dress(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     }
     let documents = route.starts_with("/docs");
     guarded(response.headers_mut(), &id, documents);
-    metrics::count(response.request().method().as_str(), route, response.status().as_str(), began.elapsed());
+    metrics::count(response.request().method(), route, response.status().as_str(), began.elapsed());
     Ok(response)
 }
 
@@ -45,7 +45,7 @@ fn explained(mut response: ServiceResponse, id: &str, route: &str) -> ServiceRes
     let told = response.response_mut().extensions_mut().remove::<Problem>();
     let problem = told.unwrap_or_else(|| Problem::new(Code::for_status(status)));
     if status.is_server_error() {
-        let (method, cause) = (response.request().method().as_str(), problem.cause().unwrap_or("none told"));
+        let (method, cause) = (metrics::known(response.request().method()), problem.cause().unwrap_or("none told"));
         tracing::error!(request_id = id, method, route, code = problem.code.as_str(), cause, "a request failed");
     }
     let mut answer = problem.response(id);
