@@ -73,12 +73,11 @@ pub(super) fn tagged(tag: u32, live: usize, text: Zeroizing<String>) -> Zeroizin
     if live < 2 { text } else { Zeroizing::new(format!("[{tag}] {}", text.as_str())) }
 }
 
-/// A tag for a new sender: the one after the highest in use, starting again from 1, so that the tag of somebody who
-/// just left is not soon somebody else's.
-pub(super) fn next_tag(live: &[u32]) -> u32 {
-    let highest = live.iter().copied().max().unwrap_or(0);
-    let free = |tag: &u32| !live.contains(tag);
-    (highest + 1..=MAX_TAG).chain(1..=MAX_TAG).find(free).unwrap_or(highest + 1)
+/// A tag for a new sender: the one after the highest that is kept, starting again from 1; none if all are. Tags of people
+/// who left are among `kept` for a while, so that A's answer to one of them does not reach somebody else.
+pub(super) fn next_tag(kept: &[u32]) -> Option<u32> {
+    let highest = kept.iter().copied().max().unwrap_or(0);
+    (highest + 1..=MAX_TAG).chain(1..=MAX_TAG).find(|tag| !kept.contains(tag))
 }
 
 /// A leading `[n]`, in any of the brackets that phones offer, and the text after it.
@@ -137,10 +136,11 @@ mod tests {
 
     #[test]
     fn tags_grow_and_start_again_without_meeting_a_live_one() {
-        assert_eq!(next_tag(&[]), 1);
-        assert_eq!(next_tag(&[1, 2]), 3);
-        assert_eq!(next_tag(&[7]), 8);
-        assert_eq!(next_tag(&[1, 2, 99]), 3);
+        assert_eq!(next_tag(&[]), Some(1));
+        assert_eq!(next_tag(&[1, 2]), Some(3));
+        assert_eq!(next_tag(&[7]), Some(8));
+        assert_eq!(next_tag(&[1, 2, 99]), Some(3));
+        assert_eq!(next_tag(&(1..=99).collect::<Vec<_>>()), None);
     }
 
     #[test]

@@ -370,7 +370,7 @@ pub struct AliasFilter {
     pub limit: u32,
 }
 
-/// Somebody outside who wrote to an `ax` alias and can be answered.
+/// Somebody outside who wrote to an `ax` alias and can be answered, or could until lately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SenderRow {
     /// The alias.
@@ -381,7 +381,7 @@ pub struct SenderRow {
     pub index: BlindIndex,
     /// The sender's number, sealed under the tenant's `seal` key.
     pub number: Sealed,
-    /// When it is forgotten.
+    /// When it is forgotten, and its tag free again.
     pub until: Timestamp,
 }
 

@@ -95,13 +95,14 @@ impl Relay {
         let Some(number) = envelope.writer.number() else { return Ok((None, None)) };
         let keys = self.keyring.tenant(passage.alias.tenant).await?;
         let mut lock = None;
-        let mut live = self.live(passage).await?;
-        if !senders::is_seated(&live, &envelope.writer) {
+        let now = self.store.now();
+        let mut known = self.store.senders(passage.alias.id).await?;
+        if !senders::is_seated(&known, &envelope.writer, now) {
             let alias = self.keyring.system().conversation(&[b"tags".as_slice(), &ids::bytes(&passage.alias.id)]);
             lock = self.tags.take(&alias).await;
-            live = self.live(passage).await?;
+            known = self.store.senders(passage.alias.id).await?;
         }
-        let seat = senders::seat(passage, &live, &envelope.writer, number, &keys, self.store.now());
+        let seat = senders::seat(passage, &known, &envelope.writer, number, &keys, now);
         Ok((Some(seat), lock))
     }
 
@@ -181,7 +182,7 @@ impl Relay {
     async fn live(&self, passage: &Passage) -> Result<Vec<SenderRow>, Halt> {
         let now = self.store.now();
         let mut senders = self.store.senders(passage.alias.id).await?;
-        senders.retain(|sender| sender.until > now);
+        senders.retain(|sender| senders::is_live(sender, now));
         Ok(senders)
     }
 

@@ -88,6 +88,44 @@ async fn a_sender_silent_for_a_day_is_forgotten_and_not_mistaken() {
 }
 
 #[tokio::test]
+async fn the_tag_of_one_who_left_is_not_soon_somebody_elses() {
+    let house = House::new().await;
+    house.pool("p", &[X]).await;
+    let alias = house.bound("ax", ANN, None).await;
+    let x = alias.number;
+    house.write(BEN, x, "ben").await;
+    house.write(CAT, x, "cat").await;
+    house.clock.advance(Duration::from_secs(23 * 3600));
+    house.write(BEN, x, "ben again").await;
+    house.clock.advance(Duration::from_secs(2 * 3600));
+    house.write(DAN, x, "dan").await;
+    house.outbox().await;
+    assert_eq!(house.write(ANN, x, "[2] cat, the key is under the mat").await, Accepted::Dropped);
+    let to: Vec<_> = house.outbox().await.into_iter().map(|seen| seen.0).collect();
+    assert_eq!(to, [shown(ANN)], "nobody but A hears of it");
+    house.write(CAT, x, "cat is back").await;
+    assert_eq!(house.write(ANN, x, "[2] welcome back").await, Accepted::Carried);
+    assert!(house.outbox().await.iter().any(|seen| seen.0 == shown(CAT) && seen.2 == "welcome back"));
+    house.clock.advance(Duration::from_secs(49 * 3600));
+    house.write(DAN, x, "dan").await;
+    assert_eq!(house.store.senders(alias.id).await.unwrap().len(), 1, "tags are kept for a day and no longer");
+}
+
+#[tokio::test]
+async fn a_crowd_that_used_every_tag_still_gets_in() {
+    let house = House::new().await;
+    house.pool("p", &[X]).await;
+    let alias = house.bound("ax", ANN, None).await;
+    for n in 100..205 {
+        house.clock.advance(Duration::from_secs(1));
+        let accepted = house.write(&format!("+44 7700 900{n}"), alias.number, "hello").await;
+        assert_eq!(accepted, Accepted::Carried, "{n}");
+    }
+    let senders = house.store.senders(alias.id).await.unwrap();
+    assert_eq!((senders.len(), senders.iter().map(|sender| sender.tag).max()), (99, Some(99)));
+}
+
+#[tokio::test]
 async fn the_sender_silent_longest_makes_room_for_the_fifty_first() {
     let house = House::new().await;
     house.pool("p", &[X]).await;
@@ -96,7 +134,9 @@ async fn the_sender_silent_longest_makes_room_for_the_fifty_first() {
         house.clock.advance(Duration::from_secs(1));
         house.write(&format!("+44 7700 900{n}"), alias.number, "hello").await;
     }
-    let live = house.store.senders(alias.id).await.unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    let mut live = house.store.senders(alias.id).await.unwrap();
+    live.retain(|sender| sender.until > house.store.now().plus(day));
     assert_eq!(live.len(), 50);
     assert!(live.iter().all(|sender| sender.tag != 1), "the first is gone");
     assert_eq!(house.write("+44 7700 900150", alias.number, "again").await, Accepted::Carried);
