@@ -39,6 +39,13 @@ impl Relay {
         let sealed = sealed(&self.keyring.system(), &key, part.number, &envelope.writer, &body);
         let row = PartRow { number: part.number, body: sealed, at: self.store.now() };
         let mut known = self.store.parts(&key).await?;
+        if known.iter().any(|row| row.number == part.number && !self.holds(&key, row, &body)) {
+            // The writer gave its reference to another message before this one was whole: it stays as far as it came.
+            match self.assemble(envelope, &key, std::mem::take(&mut known), Vec::new()).await {
+                Ok(_) | Err(Halt::Taken) => known = self.store.parts(&key).await?,
+                Err(halt) => return Err(halt),
+            }
+        }
         if known.iter().all(|known| known.number != part.number) && known.len() + 1 == usize::from(part.total) {
             let writes = vec![Write::Part { key: key.clone(), part: row.clone() }];
             known.push(row.clone());
@@ -52,6 +59,12 @@ impl Relay {
         let event = self.told_by(&envelope.carrier, Some(passage.alias.tenant), None, what);
         self.store.commit(Change::telling(event).with(Write::Part { key: key.clone(), part: row })).await?;
         self.complete(envelope, &key).await
+    }
+
+    /// Whether a part that was kept is this very one, come again.
+    fn holds(&self, key: &PartKey, row: &PartRow, body: &Encoded) -> bool {
+        opened(&self.keyring.system(), key, row)
+            .is_some_and(|(_, kept)| kept.body.alphabet == body.alphabet && *kept.body.octets == *body.octets)
     }
 
     /// After a part was kept: another may have come meanwhile, and neither saw the other.

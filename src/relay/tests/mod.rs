@@ -275,6 +275,18 @@ async fn what_stays_incomplete_is_carried_as_far_as_known_after_five_minutes() {
 }
 
 #[tokio::test]
+async fn a_reference_used_again_loses_no_part_of_either_message() {
+    let house = House::new().await;
+    house.pool("p", &[X]).await;
+    let x = house.bound("ax", ANN, None).await.number;
+    house.relay.message(piece(x, 1, 2, &ucs2("first, cut off"))).await.unwrap();
+    assert_eq!(house.relay.message(piece(x, 1, 2, &ucs2("second, "))).await.unwrap(), Accepted::AwaitingParts);
+    assert_eq!(house.relay.message(piece(x, 2, 2, &ucs2("whole"))).await.unwrap(), Accepted::Carried);
+    let texts: Vec<_> = house.outbox().await.into_iter().map(|seen| seen.2).collect();
+    assert_eq!(texts, ["first, cut off ... ", "second, whole"]);
+}
+
+#[tokio::test]
 async fn parts_from_somebody_unknown_or_out_of_range_are_not_kept() {
     let house = House::new().await;
     house.pool("p", &[X]).await;
