@@ -79,9 +79,9 @@ impl Alias {
         wish: &Bind,
         pool: &PoolRow,
     ) -> Result<Parties, AliasError> {
-        let a = self.people.seen_by(pool.id, permit.tenant(), wish.a.record).await?;
+        let a = self.people.seen_by(pool, permit.tenant(), wish.a.record).await?;
         let b = match (&wish.b, mode) {
-            (Some(b), AliasMode::Axb) => Some(self.people.seen_by(pool.id, permit.tenant(), b.record).await?),
+            (Some(b), AliasMode::Axb) => Some(self.people.seen_by(pool, permit.tenant(), b.record).await?),
             _ => None,
         };
         if a.in_pool || b.as_ref().is_some_and(|b| b.in_pool) {

@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::ids::{self, AliasId, PoolId, RecordId, SubjectId, TenantId};
+use crate::ids::{self, AliasId, RecordId, SubjectId, TenantId};
 use crate::keyring::{KeyError, Keyring};
-use crate::store::{Party, Sealed, Store, StoreError, TokenRow};
+use crate::store::{Party, PoolRow, Sealed, Store, StoreError, TokenRow};
 
 /// Looks people up by their token record.
 pub struct People {
@@ -36,7 +36,7 @@ pub enum PeopleError {
 pub struct Seen {
     /// The record and its index under the pool's key.
     pub party: Party,
-    /// Whether the person's number is itself a number of some pool.
+    /// Whether the person's number is itself in a pool of the same mode.
     pub in_pool: bool,
 }
 
@@ -47,11 +47,11 @@ impl People {
     }
 
     /// The person behind `record`, as `pool` sees them.
-    pub async fn seen_by(&self, pool: PoolId, tenant: TenantId, record: RecordId) -> Result<Seen, PeopleError> {
+    pub async fn seen_by(&self, pool: &PoolRow, tenant: TenantId, record: RecordId) -> Result<Seen, PeopleError> {
         let row = self.row(tenant, record).await?;
         let number = self.keyring.tenant(tenant).await?.open_number(record, &row.number)?;
-        let index = self.keyring.system().pool_index(pool, &number);
-        let in_pool = self.store.number(number.as_virtual()).await?.is_some();
+        let index = self.keyring.system().pool_index(pool.id, &number);
+        let in_pool = self.store.in_pool(number.as_virtual(), pool.mode).await?;
         Ok(Seen { party: Party { record, index }, in_pool })
     }
 

@@ -175,7 +175,7 @@ impl BindAlias {
 }
 
 async fn person(call: &Call, permit: &Permit<NewAlias>, token: &Typed) -> Result<Holder, Problem> {
-    Ok(call.api.vault.resolve(permit, &fields::token(token.as_str())?).await?)
+    Ok(call.api.vault.addressee(permit, &fields::token(token.as_str())?).await?)
 }
 
 #[cfg(test)]

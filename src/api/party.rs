@@ -64,7 +64,7 @@ pub async fn addressee<R: Resource>(call: &Call, permit: &Permit<R>, to: &To) ->
         To::Token(text) => Ok(vault.addressee(permit, &fields::token(text)?).await?),
         To::Number(typed) => {
             let number = fields::number(&typed.number, None, call.caller.mode, true)?.number;
-            vault.reachable(&number).await?;
+            vault.reachable(&number, call.caller.mode).await?;
             Ok(vault.hold(permit, &number).await?)
         }
     }

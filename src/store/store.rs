@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::event::{Event, Leaf};
+use crate::event::{Event, Leaf, Mode};
 use crate::ids::{AliasId, CredentialId, MessageId, OutboxId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::store::rows::*;
@@ -74,6 +74,12 @@ pub trait Store: Send + Sync {
     async fn pool_counts(&self, id: PoolId) -> Result<PoolCounts, StoreError>;
     /// The pool number `x`, if it is one.
     async fn number(&self, x: VirtualNumber) -> Result<Option<NumberRow>, StoreError>;
+    /// Whether `x` is in a pool of this mode. What a test tenant calls its pool says nothing to live ones, and the
+    /// reverse.
+    async fn in_pool(&self, x: VirtualNumber, mode: Mode) -> Result<bool, StoreError> {
+        let Some(row) = self.number(x).await? else { return Ok(false) };
+        Ok(self.pool(row.pool).await?.is_some_and(|pool| pool.mode == mode))
+    }
     /// A number of `pool` that can carry a leg for each of these parties; work bounded by the parties' own legs.
     async fn allocate(&self, wish: &Allocation) -> Result<Option<VirtualNumber>, StoreError>;
     /// One alias.

@@ -108,20 +108,20 @@ impl Vault {
         let holder = self.resolve(permit, token).await?;
         let row = self.live(permit.tenant(), holder.record).await?;
         let number = self.keys(permit.tenant()).await?.open_number(holder.record, &row.number)?;
-        self.reachable(&number).await?;
+        self.reachable(&number, permit.mode()).await?;
         Ok(holder)
     }
 
-    /// Whether something may be sent to a number: not if its type is no destination, nor if it is a pool's, which is
-    /// nobody's.
+    /// Whether something may be sent to a number: not if its type is no destination, nor if it is a pool's of
+    /// this mode, which is nobody's.
     ///
     /// # Errors
     /// [`VaultError::Refused`] with the reason's code.
-    pub async fn reachable(&self, number: &PhoneNumber) -> Result<(), VaultError> {
+    pub async fn reachable(&self, number: &PhoneNumber, mode: Mode) -> Result<(), VaultError> {
         phone::destination(number).map_err(|error| VaultError::Refused(error.code()))?;
-        match self.store.number(number.as_virtual()).await? {
-            Some(_) => Err(VaultError::Refused("number_in_pool")),
-            None => Ok(()),
+        match self.store.in_pool(number.as_virtual(), mode).await? {
+            true => Err(VaultError::Refused("number_in_pool")),
+            false => Ok(()),
         }
     }
 

@@ -19,7 +19,7 @@ use writer::Writer;
 
 use super::Relay;
 use crate::carrier::{Accepted, Inbox, InboxError, Incoming, Receipt};
-use crate::event::{Actor, Event, What};
+use crate::event::{Actor, Event, Mode, What};
 use crate::ids::{AliasId, TenantId};
 use crate::keyring::KeyError;
 use crate::message::Encoded;
@@ -35,6 +35,8 @@ struct Envelope {
     only: Option<TenantId>,
     /// Whose pool X is in.
     owner: TenantId,
+    /// Live or test, as that pool.
+    mode: Mode,
 }
 
 /// Why a message was not carried.
@@ -64,7 +66,7 @@ impl Inbox for Relay {
             return self.refuse(&carrier, to, refusal, Vec::new()).await.map_err(Halt::into_inbox);
         };
         let writer = Writer::new(from, pool.id, &carrier, &self.keyring.system());
-        let envelope = Envelope { carrier, to, writer, only, owner: pool.tenant };
+        let envelope = Envelope { carrier, to, writer, only, owner: pool.tenant, mode: pool.mode };
         let _turn = self.order.take(&envelope.writer.index).await;
         let done = match part {
             None => self.settle_whole(&envelope, &body).await,

@@ -116,8 +116,8 @@ impl Relay {
         let pool = self.pools.of(key.number).await?;
         let (Some(origin), Some(pool)) = (origin, pool) else { return self.discard(key, rows.len()).await };
         let writer = Writer::new(origin, pool.id, &key.carrier, &keys);
-        let envelope =
-            Envelope { carrier: key.carrier.clone(), to: key.number, writer, only: None, owner: pool.tenant };
+        let (carrier, owner, mode) = (key.carrier.clone(), pool.tenant, pool.mode);
+        let envelope = Envelope { carrier, to: key.number, writer, only: None, owner, mode };
         let _turn = self.order.take(&envelope.writer.index).await;
         self.assemble(&envelope, key, rows, Vec::new()).await
     }

@@ -17,7 +17,7 @@ impl Relay {
     pub(super) async fn passage(&self, envelope: &Envelope) -> Result<Passage, Halt> {
         let tenant = envelope.only.or(Some(envelope.owner));
         if let Some(number) = envelope.writer.number()
-            && self.store.number(number.as_virtual()).await?.is_some()
+            && self.store.in_pool(number.as_virtual(), envelope.mode).await?
         {
             return Err(Halt::refused("loop", tenant, None));
         }

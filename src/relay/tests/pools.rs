@@ -6,8 +6,11 @@ use super::X;
 use super::house::*;
 use crate::access::{Action, AliasList, AliasRef, NewAlias, Pools};
 use crate::alias::{AliasError, AliasQuery};
+use crate::carrier::Accepted;
+use crate::event::{Mode, What};
+use crate::ids::fresh;
 use crate::phone::VirtualNumber;
-use crate::store::AliasStatus;
+use crate::store::{AliasStatus, Change, NumberRow, PoolRow, Write};
 
 fn code<T>(result: Result<T, AliasError>) -> &'static str {
     result.err().and_then(|error| error.code()).unwrap_or("done")
@@ -61,6 +64,28 @@ async fn a_pool_number_is_nobodys_and_in_one_pool_only() {
     assert_eq!(code(house.import(pool, &[]).await), "size_invalid");
     let permit = house.operate(Action::PoolManage, Pools {}).await;
     assert_eq!(house.alias.counts(&permit, pool).await.unwrap().counts.free, 2, "all of an import or none");
+}
+
+#[tokio::test]
+async fn what_the_other_mode_calls_its_pool_takes_nobodys_number_away() {
+    let house = House::new().await;
+    house.pool("p", &[X]).await;
+    let now = house.store.now();
+    let (name, carrier) = ("theirs".to_owned(), "main".to_owned());
+    let pool =
+        PoolRow { id: fresh(), tenant: fresh(), name, carrier, shared: false, mode: Mode::Live, created_at: now };
+    let people = [447_700_900_001, 447_700_900_002].map(|digits| {
+        let number = VirtualNumber::from_digits(digits).unwrap();
+        let capabilities = vec!["sms".to_owned()];
+        Write::Number(NumberRow { number, pool: pool.id, region: None, capabilities, draining: false, created_at: now })
+    });
+    let permit = house.operate(Action::PoolManage, Pools {}).await;
+    let mut change = Change::telling(permit.event(now, What::Swept {})).with(Write::Pool(pool));
+    change.writes.extend(people);
+    house.store.commit(change).await.unwrap();
+
+    let alias = house.bind(house.wish("ax", ANN, None).await).await.unwrap();
+    assert_eq!(house.write(BEN, alias.number, "hello").await, Accepted::Carried);
 }
 
 #[tokio::test]
