@@ -55,6 +55,16 @@ async fn no_window_of_ten_minutes_holds_more_than_five_sends() {
 }
 
 #[tokio::test]
+async fn a_stranger_has_one_limit_for_all_addresses_of_a_network_of_its_own() {
+    let one = Rate { burst: 1, per: Duration::from_secs(60) };
+    let gate = gate(Limits { strangers: one, ..Limits::default() }).await;
+    let from = |address: &str| address.parse().unwrap();
+    assert!(gate.guard.stranger(&from("2001:db8:1:2::1")).await.is_ok());
+    assert!(gate.guard.stranger(&from("2001:db8:1:2:ffff::9")).await.is_err());
+    assert!(gate.guard.stranger(&from("2001:db8:1:3::1")).await.is_ok());
+}
+
+#[tokio::test]
 async fn numbers_tenants_credentials_and_addresses_are_counted_apart() {
     let one = Rate { burst: 1, per: Duration::from_secs(60) };
     let gate = gate(Limits { sends: 1, requests: one, strangers: one, ..Limits::default() }).await;

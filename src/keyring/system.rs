@@ -43,12 +43,13 @@ impl SystemKeys {
         index::mac32(self.scratch.newest(), &labelled(b"fingerprint", parts))
     }
 
-    /// A caller's network address, as limits know it.
+    /// A caller's network address, as limits know it: of IPv6 the /64, within which one caller has every address there is
+    /// (RFC 4291 §2.5.4).
     pub fn address(&self, address: &IpAddr) -> [u8; 16] {
         let key = self.scratch.newest();
         match address {
             IpAddr::V4(four) => index::mac16(key, &[b"address", &four.octets()]),
-            IpAddr::V6(six) => index::mac16(key, &[b"address", &six.octets()]),
+            IpAddr::V6(six) => index::mac16(key, &[b"address", six.octets().first_chunk::<8>().unwrap_or(&[0; 8])]),
         }
     }
 
