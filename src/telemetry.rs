@@ -93,6 +93,14 @@ pub fn start() {
     let filter = EnvFilter::try_from_env("BAUTA_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // A second start in one process (tests) keeps the first.
     let _ = tracing_subscriber::registry().with(filter).with(JsonLines).try_init();
+    std::panic::set_hook(Box::new(|panic| told_panic(panic.location())));
+}
+
+/// Tells of a panic by its place alone. What it says may quote what it worked on (a slice that misses a character's
+/// boundary prints the whole text), and the usual hook would print that past every scrubber.
+fn told_panic(location: Option<&std::panic::Location<'_>>) {
+    let place = location.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+    tracing::error!(place, "a task broke off");
 }
 
 /// Blanks every number in `text`, and counts what it blanked.
