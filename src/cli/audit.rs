@@ -1,7 +1,9 @@
 //! `bauta audit export`.
 
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -30,7 +32,7 @@ impl Audit {
         let Self::Export { tenant, output } = self;
         place.with_app(async |app| match output {
             Some(path) => {
-                let mut file = std::fs::File::create(&path).map_err(CommandError::failed)?;
+                let mut file = private(&path).map_err(CommandError::failed)?;
                 let count = export(&app, tenant, &mut file).await?;
                 file.sync_all().map_err(CommandError::failed)?;
                 eprintln!("{count} entries written to {}", path.display());
@@ -39,6 +41,13 @@ impl Audit {
             None => export(&app, tenant, &mut std::io::stdout().lock()).await.map(drop),
         })
     }
+}
+
+/// A file for its owner alone, whatever the umask: entries name people and what they did, and come with their salts.
+fn private(path: &Path) -> std::io::Result<File> {
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 async fn export(app: &App, tenant: Option<TenantId>, out: &mut dyn Write) -> Result<u64, CommandError> {
@@ -60,4 +69,23 @@ async fn export_whole(app: &App, out: &mut dyn Write) -> Result<u64, CommandErro
     let permit =
         app.access.authorize(&caller, Action::DeploymentAudit, DeploymentLog {}).await.map_err(CommandError::failed)?;
     app.log.export_whole(&permit, out).await.map_err(CommandError::failed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_export_is_its_owners_alone_also_where_a_file_stood_open() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("new"), folder.path().join("old")] {
+            if path.ends_with("old") {
+                std::fs::write(&path, "x").unwrap();
+                std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+            }
+            drop(private(&path).unwrap());
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
 }
