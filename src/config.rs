@@ -138,8 +138,18 @@ impl Config {
 
     /// Whether the key file lies inside the data folder, where a copy of the data takes the keys along.
     pub fn keys_beside_data(&self) -> bool {
-        self.keys.starts_with(&self.data)
+        let keys = real(&self.keys);
+        let folders = [Some(self.data.as_path()), self.database.parent()];
+        folders.into_iter().flatten().any(|folder| keys.starts_with(real(folder)))
     }
+}
+
+/// Where a path leads, links and `..` followed as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => real(folder).join(name),
+        _ => path.to_owned(),
+    })
 }
 
 fn config_file(flags: &Flags) -> Result<Option<PathBuf>, ConfigError> {
@@ -484,6 +494,26 @@ mod tests {
         assert_eq!(config.listen.port(), 8080);
         assert!(config.keys_beside_data());
         assert!(config.database.ends_with("data/bauta.db"));
+    }
+
+    #[test]
+    fn keys_beside_the_data_are_seen_whatever_the_path_to_them_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, keys, elsewhere) = (dir.path().join("data"), dir.path().join("data/keys"), dir.path().join("far"));
+        for folder in [&keys, &elsewhere] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::os::unix::fs::symlink(&keys, dir.path().join("link")).unwrap();
+        let beside = |keys: PathBuf, database: &Path| {
+            let defaults = load("").unwrap();
+            Config { data: data.clone(), keys, database: database.join("bauta.db"), ..defaults }.keys_beside_data()
+        };
+        assert!(beside(keys.clone(), &data));
+        assert!(beside(dir.path().join("link"), &data), "a link");
+        assert!(beside(dir.path().join("far/../data/keys"), &data), "a way round");
+        assert!(beside(elsewhere.join("keys"), &elsewhere), "beside the database, which lies apart");
+        assert!(!beside(elsewhere.clone(), &data));
+        assert!(!beside(elsewhere.join("not/made/yet"), &data));
     }
 
     #[test]
