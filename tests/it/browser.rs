@@ -96,7 +96,7 @@ async fn every_page_renders_in_silence_from_this_service_alone() {
             assert!(page.dom.contains(word), "{path} lacks {word}: {}", page.dom);
         }
         assert_eq!(page.console, Vec::<String>::new(), "{path}");
-        assert_eq!(page.hosts, [service.base.clone()], "{path}");
+        assert_eq!(page.hosts, std::slice::from_ref(&service.base), "{path}");
     }
 }
 

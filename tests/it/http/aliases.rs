@@ -57,8 +57,7 @@ async fn racing_binds_never_share_a_leg_and_a_released_one_cools() {
     for n in 0..32 {
         others.push(shop.token(&format!("+131255501{n:02}")).await);
     }
-    let shop_ref = &shop;
-    let race = others.iter().map(|b| shop_ref.bind(json!({"mode": "axb", "a": anna, "b": b, "pool": pool})));
+    let race = others.iter().map(|b| shop.bind(json!({"mode": "axb", "a": anna, "b": b, "pool": pool})));
     let answers: Vec<_> = futures::stream::iter(race).buffered(32).collect().await;
     let mut given = std::collections::BTreeSet::new();
     for got in &answers {

@@ -212,6 +212,9 @@ async fn values_out_of_range_are_refused_by_name_and_a_batch_is_bounded() {
     nothing_is_kept(shop);
 }
 
+/// Method, caller, path of a foreign thing, path of one that never was, body.
+type Call<'a> = (&'a str, &'a str, String, String, Option<Value>);
+
 #[actix_web::test]
 async fn a_foreign_thing_reads_as_one_that_never_was() {
     let shop = Shop::open_with(PATIENT).await;
@@ -228,7 +231,7 @@ async fn a_foreign_thing_reads_as_one_that_never_was() {
     let pool = shop.pool("own", &["+16045550100".to_owned()]).await;
     let credential = shop.get("/v1/tenant", &shop.auditor).await.text_at("/credential/id");
     let none = || None;
-    let calls: Vec<(&str, &str, String, String, Option<Value>)> = vec![
+    let calls: Vec<Call> = vec![
         ("GET", &stranger, format!("/v1/tokens/{token}"), format!("/v1/tokens/{unknown}"), none()),
         (
             "POST",

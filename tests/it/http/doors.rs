@@ -108,6 +108,9 @@ async fn a_partner_reaches_only_people_of_its_audience() {
     shop.leaves_no_trace_of(&[ANNA, BEN]);
 }
 
+/// Method, whom it is refused, path, one id that exists and one that does not, body.
+type Refusal<'a> = (&'a str, Vec<&'a String>, String, [String; 2], Option<Value>);
+
 #[actix_web::test]
 async fn a_role_is_refused_alike_whether_the_thing_exists_or_not() {
     let shop = Shop::open().await;
@@ -126,7 +129,7 @@ async fn a_role_is_refused_alike_whether_the_thing_exists_or_not() {
     let reveal = || Some(json!({"purpose": "support"}));
     let (business, partner, operator, auditor) = (&shop.business, &shop.partner, &shop.operator, &shop.auditor);
     let (custodian, admin) = (&shop.custodian, &shop.admin);
-    let table: Vec<(&str, Vec<&String>, String, [String; 2], Option<Value>)> = vec![
+    let table: Vec<Refusal> = vec![
         (
             "POST",
             vec![business, partner, operator, auditor, admin],

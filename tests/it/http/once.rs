@@ -24,9 +24,8 @@ impl Shop {
 #[actix_web::test]
 async fn of_fifty_racing_posts_one_creates() {
     let shop = Shop::open().await;
-    let fresh = json!({"number": ANNA.0, "fresh": true});
-    let (shop, wish) = (&shop, &fresh);
-    let race = futures::stream::iter(0..50).map(|_| shop.once("/v1/tokens", &shop.business, "k1", wish));
+    let wish = json!({"number": ANNA.0, "fresh": true});
+    let race = futures::stream::iter(0..50).map(|_| shop.once("/v1/tokens", &shop.business, "k1", &wish));
     let answers: Vec<Answer> = race.buffer_unordered(50).collect().await;
     let mut made = std::collections::BTreeSet::new();
     for got in &answers {
@@ -39,9 +38,10 @@ async fn of_fifty_racing_posts_one_creates() {
     assert_eq!(made.len(), 1, "{made:?}");
     let first_hand = |got: &&Answer| got.status == 201 && !got.headers.contains_key("idempotent-replayed");
     assert_eq!(answers.iter().filter(first_hand).count(), 1);
-    let again = shop.once("/v1/tokens", &shop.business, "k1", wish).await.expect(201);
+    let again = shop.once("/v1/tokens", &shop.business, "k1", &wish).await.expect(201);
     assert_eq!((again.headers["idempotent-replayed"].as_bytes(), made.contains(&again.text)), (&b"true"[..], true));
     assert_eq!(shop.entries("token.created").await, 1);
+    shop.leaves_no_trace_of(&[ANNA]);
 }
 
 #[actix_web::test]
