@@ -295,12 +295,17 @@ impl App {
     /// Writes the first admin's key into a file of mode 0600 in the data folder. Returns which.
     ///
     /// # Errors
-    /// If the file cannot be written, or is there already.
+    /// If the file cannot be written.
     pub fn keep_first_key(&self, first: &FirstStart) -> Result<PathBuf, AppError> {
         use std::io::Write as _;
         let path = self.config.data.join("admin.credential");
         let write = || {
             std::fs::create_dir_all(&self.config.data)?;
+            // One that is there already belongs to a store that is gone: this one had no tenant.
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
             writeln!(file, "{}", first.key.as_str())?;
             file.sync_all()
@@ -331,6 +336,7 @@ impl App {
             store: Arc::clone(&self.store) as _,
             keyring: Arc::clone(&self.keyring),
             access: Arc::clone(&self.access),
+            vault: Arc::clone(&self.vault),
             verify: Arc::clone(&self.verify),
             alias: Arc::clone(&self.alias),
             relay: Arc::clone(&self.relay),
@@ -387,7 +393,9 @@ impl App {
             tasks.spawn(Arc::clone(carrier).run(Arc::clone(&app.relay) as Arc<dyn Inbox>, halted.clone()));
         }
         tasks.spawn(watch_links(app.carriers.clone(), halted));
+        let (address, admin_address) = (doors.address, doors.admin_address);
         let handles = open_doors(&app, doors)?;
+        tracing::info!(listen = %address, admin = %admin_address, "ready");
         stop.await;
         for handle in handles {
             handle.stop(true).await;

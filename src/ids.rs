@@ -6,6 +6,8 @@
 use type_safe_id::{StaticType, TypeSafeId};
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $kind:ident, $prefix:literal) => {
         #[doc = concat!("The kind of a `", $prefix, "_…` id.")]
@@ -57,6 +59,12 @@ pub fn from_bytes<T: StaticType>(bytes: [u8; 16]) -> TypeSafeId<T> {
 /// The 16 bytes of an id, as the store keeps them.
 pub fn bytes<T: StaticType>(id: &TypeSafeId<T>) -> [u8; 16] {
     id.uuid().into_bytes()
+}
+
+/// When a time-ordered id was made (RFC 9562 §5.7: the first 48 bits are Unix milliseconds).
+pub fn made_at<T: StaticType>(id: &TypeSafeId<T>) -> Timestamp {
+    let [a, b, c, d, e, f, ..] = bytes(id);
+    Timestamp::from_millis(i64::from_be_bytes([0, 0, a, b, c, d, e, f]))
 }
 
 /// The database key of a vaulted token's number: 64 bits, time-ordered, from a durable high-water mark, never reused.

@@ -21,7 +21,8 @@
 //!
 //! # Follow one number
 //!
-//! 1. [`api`] parses it ([`phone::parse`]) into a `PhoneNumber`. The text it came in is wiped.
+//! 1. [`api`] parses it ([`phone::parse`]) into a `PhoneNumber`. Our copy of the text is wiped; the HTTP library's read
+//!    buffer is not, which `docs/threat-model.md` says too.
 //! 2. [`vault`] asks [`keyring`] for its blind index, finds or makes the record, seals the number
 //!    (XAES-256-GCM) and answers with a token. One commit writes record and event ([`store::Change`]).
 //! 3. A verification or an alias names the record. Nothing between here and the carrier holds the number.

@@ -224,7 +224,7 @@ pub async fn change(call: Call, body: Body) -> Result<Answer, Problem> {
 
 /// Release an alias
 ///
-/// It carries nothing from now on. Its number rests before another owner has it.
+/// It takes no message from now on; what it took before is still delivered. Its number rests before another owner has it.
 #[utoipa::path(delete, path = "/v1/aliases/{id}", tag = "Aliases",
     params(("id" = String, Path, description = "`als_…`")),
     responses((status = 204, description = "Released.")))]

@@ -35,8 +35,10 @@ mod verifications;
 
 use std::sync::Arc;
 
+use actix_web::Route;
+use actix_web::guard::{Any, Get, Head};
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig, delete, get, patch, post, resource};
+use actix_web::web::{self, ServiceConfig, delete, patch, post, resource};
 
 pub use code::Code;
 pub use dress::dress;
@@ -77,6 +79,11 @@ pub struct Api {
     pub keyring: Arc<Keyring>,
     /// Proxies in front of us whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+/// GET, and HEAD wherever GET works (RFC 9110 §9.3.2).
+pub fn get() -> Route {
+    web::route().guard(Any(Get()).or(Head()))
 }
 
 /// Adds every route of the public port. Matches every path: what is to be answered by others has to be added before.

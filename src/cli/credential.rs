@@ -99,13 +99,13 @@ impl Credential {
             Self::Rotate { id, tenant, overlap } => {
                 let permit = permit(&app, tenant).await?;
                 let issued = app.access.rotate(&permit, id, overlap).await.map_err(CommandError::failed)?;
-                println!("{}", issued.key.as_str());
+                say!("{}", issued.key.as_str());
                 Ok(())
             }
             Self::Revoke { id, tenant } => {
                 let permit = permit(&app, tenant).await?;
                 app.access.revoke(&permit, id).await.map_err(CommandError::failed)?;
-                println!("revoked {id}");
+                say!("revoked {id}");
                 Ok(())
             }
             Self::List { tenant } => {
@@ -129,7 +129,7 @@ impl Create {
         };
         let issued = app.access.issue(&permit, new).await.map_err(CommandError::failed)?;
         eprintln!("{} for {}. The key is shown this once:", issued.row.id, issued.row.person);
-        println!("{}", issued.key.as_str());
+        say!("{}", issued.key.as_str());
         Ok(())
     }
 }
@@ -143,7 +143,7 @@ fn list(app: &App, permit: &Permit<Credentials>) {
         for view in page {
             let end = view.ends_at.map_or_else(|| "no end".to_owned(), |end| format!("until {end}"));
             let frozen = if view.frozen { "  frozen" } else { "" };
-            println!("{}  {:<9}  {}  {end}{frozen}", view.id, view.role.as_str(), view.person);
+            say!("{}  {:<9}  {}  {end}{frozen}", view.id, view.role.as_str(), view.person);
         }
     }
 }

@@ -52,7 +52,7 @@ impl Switch {
             let target = FreezeSwitch { target: self.id.clone() };
             let permit = app.access.authorize(&caller, Action::Freeze, target).await.map_err(CommandError::failed)?;
             app.access.freeze(permit, on).await.map_err(CommandError::failed)?;
-            println!("{} {}", if on { "frozen" } else { "thawed" }, self.id);
+            say!("{} {}", if on { "frozen" } else { "thawed" }, self.id);
             Ok(())
         })
     }

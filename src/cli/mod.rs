@@ -2,6 +2,13 @@
 //!
 //! Exit codes: 0 done, 1 refused or failed, 64 a setting or argument is wrong (`EX_USAGE`).
 
+/// Prints a line to standard output. Whoever stopped reading (`| head`) ends the command, and is no fault.
+macro_rules! say {
+    ($($line:tt)*) => {
+        crate::cli::say_line(format_args!($($line)*))
+    };
+}
+
 mod audit;
 mod credential;
 mod demo;
@@ -194,5 +201,12 @@ impl<'a> From<&'a Caller> for crate::access::Caller<'a> {
             Caller::Credential(principal) => Self::Credential(principal),
             Caller::Terminal(terminal) => Self::Terminal(terminal),
         }
+    }
+}
+
+fn say_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+        std::process::exit(0);
     }
 }

@@ -26,9 +26,9 @@ impl Policy {
             None => place.settings()?.policies,
         };
         let policies = Policies::load(dir.as_deref()).map_err(CommandError::failed)?;
-        println!("version {}", policies.version());
+        say!("version {}", policies.version());
         for policy in policies.summaries() {
-            println!("  {:<6}  {}  {}:{}", policy.effect, policy.id, policy.file, policy.line);
+            say!("  {:<6}  {}  {}:{}", policy.effect, policy.id, policy.file, policy.line);
         }
         Ok(())
     }

@@ -31,7 +31,6 @@ impl Serve {
             if let Some(first) = app.first_start("Test").await? {
                 welcome(&app, &first)?;
             }
-            tracing::info!(listen = %doors.address, admin = %doors.admin_address, "ready");
             app.serve(doors, asked_to_stop()).await?;
             tracing::info!("stopped");
             Ok(())
@@ -42,12 +41,12 @@ impl Serve {
 /// Hands the first credential over: to a terminal, else in a file that only its owner can read.
 fn welcome(app: &App, first: &FirstStart) -> Result<(), CommandError> {
     if std::io::stdout().is_terminal() {
-        println!(
+        say!(
             "First start. Test tenant {} and its admin's key, shown this once:\n\n  {}\n",
             first.tenant,
             first.key.as_str()
         );
-        println!("Next: give others their own keys with POST /v1/credentials, or read /docs.");
+        say!("Next: give others their own keys with POST /v1/credentials, or read /docs.");
         return Ok(());
     }
     let path = app.keep_first_key(first)?;

@@ -48,11 +48,11 @@ impl Tenant {
             match self {
                 Self::Create { name, mode, region } => {
                     let tenant = app.create_tenant(&user(), &name, mode.into(), region).await?;
-                    println!("{}", tenant.id);
+                    say!("{}", tenant.id);
                 }
                 Self::List => {
                     for tenant in app.access.tenants() {
-                        println!("{}  {}  {}", tenant.id, tenant.mode.as_str(), tenant.name);
+                        say!("{}  {}  {}", tenant.id, tenant.mode.as_str(), tenant.name);
                     }
                 }
             }

@@ -11,9 +11,9 @@ mod shell;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::middleware::from_fn;
-use actix_web::web::{ServiceConfig, get, resource};
+use actix_web::web::{ServiceConfig, resource};
 
-use crate::api::dress;
+use crate::api::{dress, get};
 
 /// Adds the pages and what they are made of.
 pub fn configure(config: &mut ServiceConfig) {

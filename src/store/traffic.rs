@@ -112,6 +112,17 @@ pub enum Lane {
     Marketing = 2,
 }
 
+impl Lane {
+    /// Its name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Notice => "notice",
+            Self::Marketing => "marketing",
+        }
+    }
+}
+
 /// How far a delivery got. Never goes back; of several parts the worst counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -55,11 +55,15 @@ impl Verify {
         upkeep: impl Fn(TenantId) -> Permit<Upkeep> + Send,
     ) -> Result<usize, VerifyError> {
         let mut count = 0;
+        let mut failed = None;
         for row in self.store.lapsed_verifications(limit).await? {
-            let permit = upkeep(row.key.tenant);
-            count += usize::from(self.expire(&permit, &row).await?);
+            match self.expire(&upkeep(row.key.tenant), &row).await {
+                Ok(ended) => count += usize::from(ended),
+                // One tenant's keys that are away hold up nobody else's.
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(count)
+        failed.map_or(Ok(count), Err)
     }
 
     async fn expire(&self, permit: &Permit<Upkeep>, row: &VerificationRow) -> Result<bool, VerifyError> {

@@ -37,6 +37,7 @@ async fn round(rooms: Rooms, is_sweeping: bool) {
     let before = rooms.store.now().minus(STALE);
     can_fail("parts", rooms.relay.carry_stale(before, BATCH).await);
     rooms.relay.settle_malformed().await;
+    can_fail("reservations", rooms.vault.settle_idle().await);
     if is_sweeping {
         can_fail("sweep", sweep(&rooms).await);
     }

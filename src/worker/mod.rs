@@ -19,6 +19,7 @@ use crate::dispatch::Dispatch;
 use crate::keyring::Keyring;
 use crate::relay::Relay;
 use crate::store::Store;
+use crate::vault::Vault;
 use crate::verify::Verify;
 
 /// The rooms that workers work on.
@@ -30,6 +31,8 @@ pub struct Rooms {
     pub keyring: Arc<Keyring>,
     /// Permits for deliveries and upkeep.
     pub access: Arc<Access>,
+    /// Reservations of sealed tokens.
+    pub vault: Arc<Vault>,
     /// Codes.
     pub verify: Arc<Verify>,
     /// Aliases that lapse.

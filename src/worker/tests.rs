@@ -26,7 +26,8 @@ fn rooms(house: &House) -> Rooms {
     let carriers: Vec<Arc<dyn Carrier>> = vec![house.line.clone()];
     Rooms {
         verify: Arc::new(verify),
-        dispatch: Arc::new(Dispatch::new(store.clone(), vault, keyring.clone(), carriers)),
+        dispatch: Arc::new(Dispatch::new(store.clone(), vault.clone(), keyring.clone(), carriers)),
+        vault,
         store,
         keyring,
         access: house.access.clone(),

@@ -16,7 +16,7 @@ pub struct Caller<'a> {
 impl<'a> Caller<'a> {
     /// A caller who holds `key`; `name` is the shell variable that stands for it in the printed lines.
     pub fn new(http: &'a reqwest::Client, base: &'a str, name: &'static str, key: String) -> Self {
-        println!("  export {name}={key}");
+        say!("  export {name}={key}");
         Self { http, base, name, key, seen: std::cell::RefCell::new(String::new()) }
     }
 
@@ -27,7 +27,7 @@ impl<'a> Caller<'a> {
 
     /// A POST that has to succeed; printed.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, CommandError> {
-        println!("\n  curl -s {}{path} -H \"Authorization: Bearer ${}\" --json '{body}'", self.base, self.name);
+        say!("\n  curl -s {}{path} -H \"Authorization: Bearer ${}\" --json '{body}'", self.base, self.name);
         let answer = self.send("POST", path, Some(body)).await?;
         show(&answer);
         Ok(answer)
@@ -40,7 +40,7 @@ impl<'a> Caller<'a> {
 
     /// A GET that has to succeed; printed.
     pub async fn get(&self, path: &str) -> Result<Value, CommandError> {
-        println!("\n  curl -s '{}{path}' -H \"Authorization: Bearer ${}\"", self.base, self.name);
+        say!("\n  curl -s '{}{path}' -H \"Authorization: Bearer ${}\"", self.base, self.name);
         self.send("GET", path, None).await
     }
 
@@ -77,6 +77,6 @@ impl<'a> Caller<'a> {
 fn show(answer: &Value) {
     let text = serde_json::to_string_pretty(answer).unwrap_or_default();
     for line in text.lines() {
-        println!("  {line}");
+        say!("  {line}");
     }
 }

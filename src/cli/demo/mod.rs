@@ -52,9 +52,9 @@ impl Demo {
 }
 
 async fn stay(base: &str) {
-    println!("\nThe service stays up until Ctrl-C. Try the curl lines above, or open\n");
-    println!("  {base}/sandbox   the handsets, in a browser");
-    println!("  {base}/docs      every call, with its fields");
+    say!("\nThe service stays up until Ctrl-C. Try the curl lines above, or open\n");
+    say!("  {base}/sandbox   the handsets, in a browser");
+    say!("  {base}/docs      every call, with its fields");
     let _ = tokio::signal::ctrl_c().await;
 }
 

@@ -20,8 +20,8 @@ const PERSON: &str = "+1 202 555 0143";
 pub async fn tell(base: &str, first: Option<FirstStart>) -> Result<(), CommandError> {
     let Some(first) = first else { return Err(CommandError::Failed("the demo needs a new folder".into())) };
     let http = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().map_err(CommandError::failed)?;
-    println!("bauta is up at {base}, on SQLite and a key file in a folder of its own.\n");
-    println!("1. Who is who. The first start made a tenant and its admin; the admin makes the others.\n");
+    say!("bauta is up at {base}, on SQLite and a key file in a folder of its own.\n");
+    say!("1. Who is who. The first start made a tenant and its admin; the admin makes the others.\n");
     let admin = Caller::new(&http, base, "ADMIN", first.key.to_string());
     let cast = Cast::hire(&admin, &http, base).await?;
     let token = tokenize(&cast).await?;
@@ -47,10 +47,10 @@ impl<'a> Cast<'a> {
             json!({"role": "auditor", "person": "audit desk"}),
         ] {
             let made = admin.post_silently("/v1/credentials", &body).await?;
-            println!("  curl -s {base}/v1/credentials -H \"Authorization: Bearer $ADMIN\" --json '{body}'");
+            say!("  curl -s {base}/v1/credentials -H \"Authorization: Bearer $ADMIN\" --json '{body}'");
             keys.push(text(&made, "key")?);
         }
-        println!();
+        say!("");
         let mut keys = keys.into_iter();
         let mut next = |name| Caller::new(http, base, name, keys.next().unwrap_or_default());
         Ok(Self { base, marketplace: next("MARKETPLACE"), partner: next("PARTNER"), auditor: next("AUDITOR") })
@@ -58,31 +58,28 @@ impl<'a> Cast<'a> {
 }
 
 async fn tokenize(cast: &Cast<'_>) -> Result<String, CommandError> {
-    println!("\n2. A number becomes a token. This is the last time that the marketplace holds the number.");
+    say!("\n2. The person types a number into the shop. The shop keeps a token instead.");
     let made = cast.marketplace.post("/v1/tokens", &json!({"number": PERSON})).await?;
     text(&made, "token")
 }
 
 async fn verify(cast: &Cast<'_>, token: &str) -> Result<(), CommandError> {
-    println!("\n3. The person proves that the phone is theirs. The code goes to the handset, nowhere else.");
+    say!("\n3. The person proves that the phone is theirs. The code goes to the handset, nowhere else.");
     let started = cast.marketplace.post("/v1/verifications", &json!({"to": token, "locale": "en"})).await?;
     let id = text(&started, "id")?;
     let message = handset(cast, token, 1).await?.into_iter().next().unwrap_or_default();
-    println!("\n  The handset rings:  {message}");
+    say!("\n  The handset rings:  {message}");
     let code: String = message.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
     let checked = cast.marketplace.post(&format!("/v1/verifications/{id}/check"), &json!({"code": code})).await?;
     if checked.get("status").and_then(Value::as_str) != Some("approved") {
         return Err(CommandError::Failed("the code on the handset was not approved".into()));
     }
-    println!(
-        "\n  Approved. The proof is a signed JWT; anyone can check it offline: {}/.well-known/jwks.json",
-        cast.base
-    );
+    say!("\n  Approved. The proof is a signed JWT; anyone can check it offline: {}/.well-known/jwks.json", cast.base);
     Ok(())
 }
 
 async fn bind(cast: &Cast<'_>) -> Result<Value, CommandError> {
-    println!("\n4. A partner gets a token of its own for the same person, and binds a virtual number to it.");
+    say!("\n4. A partner is to reach the same person. It gets a token of its own, and binds a virtual number to it.");
     let theirs = cast.marketplace.post("/v1/tokens", &json!({"number": PERSON, "audience": "courier"})).await?;
     let theirs = text(&theirs, "token")?;
     cast.partner.post("/v1/aliases", &json!({"mode": "ax", "a": theirs, "ttl_s": 3600})).await
@@ -90,7 +87,7 @@ async fn bind(cast: &Cast<'_>) -> Result<Value, CommandError> {
 
 async fn forward(cast: &Cast<'_>, token: &str, alias: &Value) -> Result<(), CommandError> {
     let x = text(alias, "number")?;
-    println!("\n5. Services write to {x}; the person's phone gets every message, unchanged and in order.\n");
+    say!("\n5. Services write to {x}; the person's phone gets every message, unchanged and in order.\n");
     let sent: Vec<(&str, &str)> = MESSAGES.lines().filter_map(|line| line.split_once('\t')).collect();
     for (sender, body) in &sent {
         let message = json!({"from": sender, "to": x, "text": body});
@@ -102,13 +99,11 @@ async fn forward(cast: &Cast<'_>, token: &str, alias: &Value) -> Result<(), Comm
         if body != got {
             return Err(CommandError::Failed(format!("message {} did not arrive as it was sent", n + 1)));
         }
-        println!("  {sender:>7} → {x} → phone   {got}");
+        say!("  {sender:>7} → {x} → phone   {got}");
     }
-    println!("\n  {} of {} arrived, each as it was sent.", received.len() - 1, sent.len());
+    say!("\n  {} of {} arrived, each as it was sent.", received.len() - 1, sent.len());
     let base = cast.base;
-    println!(
-        "  Read the phone: curl -s '{base}/sandbox/messages?to={token}' -H \"Authorization: Bearer $MARKETPLACE\""
-    );
+    say!("  Read the phone: curl -s '{base}/sandbox/messages?to={token}' -H \"Authorization: Bearer $MARKETPLACE\"");
     Ok(())
 }
 
@@ -129,33 +124,33 @@ async fn handset(cast: &Cast<'_>, token: &str, count: usize) -> Result<Vec<Strin
 }
 
 async fn compare(cast: &Cast<'_>, token: &str, alias: &Value) -> Result<(), CommandError> {
-    println!("\n6. What each of them holds of this person.");
+    say!("\n6. What each of them holds of this person.");
     let id = text(alias, "id")?;
-    println!("\n  the marketplace");
+    say!("\n  the marketplace");
     let mine = cast.marketplace.get(&format!("/v1/tokens/{token}")).await?;
     line(&format!("token {}  masked {}", text(&mine, "token")?, text(&mine, "masked")?));
-    println!("\n  the partner");
+    say!("\n  the partner");
     let bound = cast.partner.get(&format!("/v1/aliases/{id}")).await?;
     let history = cast.partner.get(&format!("/v1/aliases/{id}/messages?limit=100")).await?;
     let carried = history.get("data").and_then(Value::as_array).map_or(0, Vec::len);
     line(&format!("alias {id} on {}, {carried} messages carried, no content", text(&bound, "number")?));
-    println!("\n  the auditor");
+    say!("\n  the auditor");
     let log = cast.auditor.get("/v1/audit/entries?limit=100").await?;
     let entries = log.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
     line(&format!("{} entries, who did what to which subject, each with its leaf; the last:", entries.len()));
     if let Some(last) = entries.last() {
         line(&last.get("entry").map(Value::to_string).unwrap_or_default());
     }
-    println!();
+    say!("");
     for (who, seen) in [("marketplace", &cast.marketplace), ("partner", &cast.partner), ("auditor", &cast.auditor)] {
         // What a tester reads on a sandbox handset is the phone's view, and holds codes, not numbers.
         let shown = seen.seen().replace(&text(alias, "number")?, "X");
         if holds_person(&shown) {
             return Err(CommandError::Failed(format!("an answer to the {who} held the number")));
         }
-        println!("  searched {:>6} bytes of answers to the {who:<11}: the number is not among them", shown.len());
+        say!("  searched {:>6} bytes of answers to the {who:<11}: the number is not among them", shown.len());
     }
-    println!("\nThat is the whole of it: the number went in once, and only the phone it belongs to ever rang.");
+    say!("\nThat is the whole of it: the number went in at the edge, came out nowhere, and its own phone rang.");
     Ok(())
 }
 
@@ -169,7 +164,7 @@ fn holds_person(text: &str) -> bool {
 }
 
 fn line(text: &str) {
-    println!("    {text}");
+    say!("    {text}");
 }
 
 fn text(value: &Value, field: &str) -> Result<String, CommandError> {

@@ -98,14 +98,16 @@ impl Relay {
     /// many it took up. For `worker::expire`.
     pub async fn carry_stale(&self, before: Timestamp, limit: u32) -> Result<u32, StoreError> {
         let mut carried = 0;
+        let mut failed = None;
         for key in self.store.stale_parts(before, limit).await? {
             match self.carry_incomplete(&key).await {
                 Ok(_) => carried += 1,
                 Err(Halt::Taken | Halt::Refused(_)) => {}
-                Err(Halt::Failed(fault)) => return Err(StoreError::Unavailable(fault)),
+                // What one message waits for holds up no other.
+                Err(Halt::Failed(fault)) => failed = Some(StoreError::Unavailable(fault)),
             }
         }
-        Ok(carried)
+        failed.map_or(Ok(carried), Err)
     }
 
     async fn carry_incomplete(&self, key: &PartKey) -> Result<Accepted, Halt> {

@@ -9,11 +9,12 @@ use super::{Deliver, Fate, LEASE};
 use crate::access::{Delivery, Permit};
 use crate::dispatch::{PATIENCE, Sent};
 use crate::event::{Actor, Event, What};
-use crate::ids::{AliasId, MessageId, SubjectId, VerificationId};
+use crate::ids::{self, AliasId, MessageId, SubjectId, VerificationId};
 use crate::relay::settled_event;
 use crate::store::{
     Change, DeliveryStatus, OutboxRow, Recipient, Settled, StoreError, Task, VerificationStatus, Write,
 };
+use crate::telemetry;
 use crate::verify::VerifyError;
 
 impl Deliver {
@@ -101,6 +102,8 @@ impl Deliver {
             }
         };
         self.tell(&sent.carrier, &settled.unwrap_or_default()).await;
+        let waited = ids::made_at(&row.id).until(self.rooms.store.now()).as_secs_f64();
+        telemetry::metrics().delivery.with_label_values(&[row.lane.as_str()]).observe(waited);
     }
 
     fn sending(&self, permit: &Permit<Delivery>, row: &OutboxRow, message: MessageId, sent: &Sent) -> Change {
