@@ -3,6 +3,8 @@
 //! [`App::open`] opens every room on the files of one deployment; commands of the terminal stop there. A service binds
 //! first ([`Doors::bind`]), then opens, then runs until a given future resolves ([`App::serve`]).
 
+mod error;
+
 use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -16,25 +18,25 @@ use actix_web::{App as Http, HttpServer, web};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use crate::access::{
-    Access, AccessError, Action, Credentials, Denied, NewCredential, Policies, PolicyError, Pools, Terminal,
-};
-use crate::alias::{Alias, AliasError, Import, NewPool};
+pub use error::AppError;
+
+use crate::access::{Access, Action, Credentials, NewCredential, Policies, Pools, Terminal};
+use crate::alias::{Alias, Import, NewPool};
 use crate::api::{self, Api};
 use crate::audit::Log;
-use crate::carrier::{Address, Carrier, Inbox, Sandbox, SmppCarrier, SmppConfig, SmppSettingError};
+use crate::carrier::{Address, Carrier, Inbox, Sandbox, SmppCarrier, SmppConfig};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{Config, Limits, SmppLink};
 use crate::dispatch::Dispatch;
 use crate::event::{Mode, Role};
 use crate::guard::{self, Guard};
 use crate::ids::{self, TenantId};
-use crate::keyring::{FileKms, KeyError, Keyring, KmsError};
+use crate::keyring::{FileKms, Keyring};
 use crate::message::Alphabet;
 use crate::pages;
 use crate::phone::{self, VirtualNumber};
 use crate::relay::Relay;
-use crate::store::{MemoryScratch, Rate, Scratch, ScratchError, SqliteStore, Store, StoreError, TenantRow};
+use crate::store::{MemoryScratch, Rate, Scratch, SqliteStore, Store, TenantRow};
 use crate::telemetry;
 use crate::vault::Vault;
 use crate::verify::Verify;
@@ -58,97 +60,6 @@ pub struct App {
     scratch: Arc<dyn Scratch>,
     sandbox: Arc<Sandbox>,
     carriers: Vec<Arc<dyn Carrier>>,
-}
-
-/// Why the rooms could not be opened or the listeners not bound.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// The store's file.
-    #[error("{}: {source}", path.display())]
-    Store {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: StoreError,
-    },
-    /// The store, later.
-    #[error(transparent)]
-    StoreLater(#[from] StoreError),
-    /// The short-lived store's journal.
-    #[error(transparent)]
-    Scratch(#[from] ScratchError),
-    /// The key file.
-    #[error(transparent)]
-    Kms(#[from] KmsError),
-    /// The keys in the store.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    /// The policies.
-    #[error(transparent)]
-    Policies(#[from] PolicyError),
-    /// A carrier's settings.
-    #[error("carriers.{carrier}: {source}")]
-    Carrier {
-        /// Which carrier.
-        carrier: String,
-        /// What is wrong.
-        source: SmppSettingError,
-    },
-    /// Live tenants and a key file that a copy of the data takes along.
-    #[error(
-        "kms.path: the key folder lies inside the data folder, and live tenants may not have that; \
-         move the key folder elsewhere and name it in bauta.toml: [kms] path = \"…\""
-    )]
-    KeysBesideData,
-    /// A listener.
-    #[error("{setting}: {address} cannot be bound ({source}); free it or name another address")]
-    Bind {
-        /// Which setting.
-        setting: &'static str,
-        /// Which address.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// Another service runs on the same files.
-    #[error("{}: another bauta serves from these files; stop it, or name another folder with --data", path.display())]
-    InUse {
-        /// The lock.
-        path: PathBuf,
-    },
-    /// A file of the data folder.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Tenants or credentials.
-    #[error(transparent)]
-    Access(#[from] AccessError),
-    /// The sandbox's pool.
-    #[error(transparent)]
-    Pool(#[from] AliasError),
-    /// The HTTP server.
-    #[error("the HTTP server stopped: {0}")]
-    Http(#[from] io::Error),
-}
-
-impl AppError {
-    /// Whether a setting has to be mended, rather than something outside.
-    pub fn is_setting(&self) -> bool {
-        matches!(
-            self,
-            Self::KeysBesideData | Self::Policies(_) | Self::Carrier { .. } | Self::Bind { .. } | Self::Kms(_)
-        )
-    }
-}
-
-impl From<Denied> for AppError {
-    fn from(denied: Denied) -> Self {
-        Self::Access(denied.into())
-    }
 }
 
 /// What the first start made.

@@ -134,7 +134,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Result<(), CommandError>
         Command::Thaw(switch) => switch.run(&place, false),
         Command::Inspect(inspect) => inspect.run(),
         Command::Openapi => {
-            print!("{}", crate::api::openapi::document());
+            say_text(&crate::api::openapi::document());
             Ok(())
         }
     }
@@ -205,8 +205,12 @@ impl<'a> From<&'a Caller> for crate::access::Caller<'a> {
 }
 
 fn say_line(line: std::fmt::Arguments<'_>) {
+    say_text(&format!("{line}\n"));
+}
+
+fn say_text(text: &str) {
     use std::io::Write as _;
-    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+    if std::io::stdout().lock().write_all(text.as_bytes()).is_err() {
         std::process::exit(0);
     }
 }

@@ -1,0 +1,76 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+
+fn load(toml: &str) -> Result<Config, ConfigError> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bauta.toml");
+    std::fs::write(&file, toml).unwrap();
+    Config::load(&Flags { config: Some(file), data: Some(dir.path().join("data")), listen: None })
+}
+
+#[test]
+fn an_empty_file_gives_working_defaults() {
+    let config = load("").unwrap();
+    assert_eq!(config.listen.port(), 8080);
+    assert!(config.keys_beside_data());
+    assert!(config.database.ends_with("data/bauta.db"));
+}
+
+#[test]
+fn keys_beside_the_data_are_seen_whatever_the_path_to_them_is_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, keys, elsewhere) = (dir.path().join("data"), dir.path().join("data/keys"), dir.path().join("far"));
+    for folder in [&keys, &elsewhere] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    std::os::unix::fs::symlink(&keys, dir.path().join("link")).unwrap();
+    let beside = |keys: PathBuf, database: &Path| {
+        let defaults = load("").unwrap();
+        Config { data: data.clone(), keys, database: database.join("bauta.db"), ..defaults }.keys_beside_data()
+    };
+    assert!(beside(keys.clone(), &data));
+    assert!(beside(dir.path().join("link"), &data), "a link");
+    assert!(beside(dir.path().join("far/../data/keys"), &data), "a way round");
+    assert!(beside(elsewhere.join("keys"), &elsewhere), "beside the database, which lies apart");
+    assert!(!beside(elsewhere.clone(), &data));
+    assert!(!beside(elsewhere.join("not/made/yet"), &data));
+}
+
+#[test]
+fn an_smpp_link_is_read_with_its_defaults_and_its_password_is_not_shown() {
+    let config =
+        load("[[carriers]]\nname=\"main\"\nkind=\"smpp\"\nhost=\"127.0.0.1\"\npassword=\"hush\"\nsender=\"bauta\"\n")
+            .unwrap();
+    let link = config.carriers.first().unwrap();
+    assert_eq!((link.port, link.window, link.enquire_link_s), (2775, 64, 30));
+    assert!(!format!("{config:?}").contains("hush"));
+}
+
+#[test]
+fn every_refusal_names_its_key_and_a_mend() {
+    for (toml, key) in [
+        ("[server]\nlisten = \"nowhere\"", "server.listen"),
+        ("[server]\nlisen = \"127.0.0.1:1\"", "server.lisen"),
+        ("[server]\nlisten = \"127.0.0.1:1\"\nadmin = \"127.0.0.1:1\"", "server.admin"),
+        ("[store]\ndurable = \"mysql:x\"", "store.durable"),
+        ("[store]\nscratch = \"tape\"", "store.scratch"),
+        ("[kms]\nkind = \"cloud\"", "kms.kind"),
+        ("[policies]\ndir = \"nowhere\"", "policies.dir"),
+        ("[limits]\nburst = 0", "limits"),
+        ("[limits]\nburst = \"many\"", "limits.burst"),
+        ("[[carriers]]\nname=\"x\"\nkind=\"pigeon\"", "carriers[0].kind"),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"", "carriers[0].host"),
+        (
+            "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\npassword=\"env:BAUTA_NO_SUCH\"",
+            "carriers[0].password",
+        ),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\ntls=true", "carriers[0].tls"),
+    ] {
+        let error = load(toml).err().unwrap_or_else(|| unreachable!("{toml} was taken"));
+        assert_eq!(error.key, key, "{error}");
+        assert!(error.to_string().contains("bauta.toml"), "{error}");
+        assert!(!error.mend.is_empty());
+        assert!(!error.to_string().contains('\n'));
+    }
+}
