@@ -58,7 +58,7 @@ impl<'a> Cast<'a> {
 }
 
 async fn tokenize(cast: &Cast<'_>) -> Result<String, CommandError> {
-    say!("\n2. The person types a number into the shop. The shop keeps a token instead.");
+    say!("\n2. A number becomes a token: the person types it into the shop, and the shop keeps the token.");
     let made = cast.marketplace.post("/v1/tokens", &json!({"number": PERSON})).await?;
     text(&made, "token")
 }
