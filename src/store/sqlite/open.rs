@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rusqlite_migration::{M, Migrations, SchemaVersion};
 
 use crate::store::StoreError;
@@ -41,8 +41,23 @@ fn unusable(error: io::Error) -> StoreError {
     StoreError::Unavailable(error.kind().to_string())
 }
 
-/// A connection to the file at `path`, which exists.
+/// A connection to the file at `path`, which exists. Two processes that turn a new file to WAL at the same time get
+/// `SQLITE_BUSY` without the busy handler being asked; the one that lost tries again.
 pub(in crate::store) fn connect(path: &Path, purpose: Use) -> rusqlite::Result<Connection> {
+    for _ in 0..CONNECT_TRIES {
+        match attempt(path, purpose) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            settled => return settled,
+        }
+    }
+    attempt(path, purpose)
+}
+
+const CONNECT_TRIES: u32 = 100;
+
+fn attempt(path: &Path, purpose: Use) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     flags |= match purpose {
         Use::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
