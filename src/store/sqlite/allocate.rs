@@ -1,6 +1,6 @@
 //! Choosing a number of a pool, with work bounded by the parties' own legs however full the pool is.
 //!
-//! The numbers of a pool stand in a random order (`spread`). A choice enters it at a random place and walks on, round
+//! The numbers of a pool stand spread over a circle (`spread`). A choice enters it at a random place and walks on, round
 //! the end, through an index of those in the right use only; it skips just numbers that one of the parties has a leg or
 //! a cooling place on. The choice is a proposal: [`super::alias::bind`] holds it against the constraints.
 

@@ -26,12 +26,12 @@ pub(super) fn add(tx: &Tx<'_>, row: &PoolRow) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Its place in the walk of [`super::allocate`] is drawn here.
+/// Its place in the walk of [`super::allocate`] is given here, see [`place`].
 pub(super) fn add_number(tx: &Tx<'_>, row: &NumberRow) -> Result<(), StoreError> {
     tx.conn
         .prepare_cached(
             "INSERT INTO number (x, pool, region, capabilities, draining, use, spread, created_at)
-             VALUES (?, ?, ?, ?, ?, 'free', random() & 9223372036854775807, ?)",
+             VALUES (?, ?, ?, ?, ?, 'free', ?, ?)",
         )?
         .execute(params![
             row.number,
@@ -39,10 +39,22 @@ pub(super) fn add_number(tx: &Tx<'_>, row: &NumberRow) -> Result<(), StoreError>
             row.region,
             row.capabilities.join(" "),
             row.draining,
+            place(&row.number),
             row.created_at,
         ])
         .map_err(exists_means(Conflict::NumberInPool))?;
     Ok(())
+}
+
+/// Where a number stands on the circle of 2^63 places.
+///
+/// A choice enters the circle anywhere and takes the next number, so a number is chosen as often as the gap before it is
+/// wide. Places drawn at random leave gaps of any width: one number of four may hardly ever be chosen. Multiples of the
+/// golden ratio keep the gaps of consecutive numbers, which is how they are bought, within a factor of 2.7 of each other
+/// (three-distance theorem).
+fn place(x: &VirtualNumber) -> i64 {
+    const GOLDEN_RATIO_OF_2_POW_64: u64 = 0x9E37_79B9_7F4A_7C15;
+    (x.digits().wrapping_mul(GOLDEN_RATIO_OF_2_POW_64) >> 1).cast_signed()
 }
 
 pub(super) fn drain(tx: &Tx<'_>, pool: PoolId, x: VirtualNumber) -> Result<(), StoreError> {
