@@ -3,41 +3,39 @@
 //! [`App::open`] opens every room on the files of one deployment; commands of the terminal stop there. A service binds
 //! first ([`Doors::bind`]), then opens, then runs until a given future resolves ([`App::serve`]).
 
+mod carriers;
+mod doors;
 mod error;
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::{App as Http, HttpServer, web};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use carriers::{smpp, watch_links};
+pub use doors::Doors;
 pub use error::AppError;
 
 use crate::access::{Access, Action, Credentials, NewCredential, Policies, Pools, Terminal};
 use crate::alias::{Alias, Import, NewPool};
-use crate::api::{self, Api};
+use crate::api::Api;
 use crate::audit::Log;
-use crate::carrier::{Address, Carrier, Inbox, Sandbox, SmppCarrier, SmppConfig};
+use crate::carrier::{Carrier, Inbox, Sandbox};
 use crate::clock::{Clock, SystemClock, Timestamp};
-use crate::config::{Config, Limits, SmppLink};
+use crate::config::{Config, Limits};
 use crate::dispatch::Dispatch;
 use crate::event::{Mode, Role};
 use crate::guard::{self, Guard};
 use crate::ids::{self, TenantId};
 use crate::keyring::{FileKms, Keyring};
-use crate::message::Alphabet;
-use crate::pages;
-use crate::phone::{self, VirtualNumber};
+use crate::phone::VirtualNumber;
 use crate::relay::Relay;
 use crate::store::{MemoryScratch, Rate, Scratch, SqliteStore, Store, TenantRow};
-use crate::telemetry;
 use crate::vault::Vault;
 use crate::verify::Verify;
 use crate::worker;
@@ -256,34 +254,6 @@ impl App {
     }
 }
 
-/// Listeners that are bound and not yet answered.
-pub struct Doors {
-    public: TcpListener,
-    admin: TcpListener,
-    /// Where the public listener is.
-    pub address: SocketAddr,
-    /// Where metrics are.
-    pub admin_address: SocketAddr,
-}
-
-impl Doors {
-    /// Binds the listeners, and notes in `config` where the public one really is.
-    ///
-    /// # Errors
-    /// [`AppError::Bind`].
-    pub fn bind(config: &mut Config) -> Result<Self, AppError> {
-        let public = listen("server.listen", config.listen)?;
-        let admin = match config.admin {
-            Some(address) => listen("server.admin", address)?,
-            None => listen("server.admin", ADMIN).or_else(|_| listen("server.admin", (ADMIN.ip(), 0).into()))?,
-        };
-        let address = public.local_addr()?;
-        let admin_address = admin.local_addr()?;
-        config.listen = address;
-        Ok(Self { public, admin, address, admin_address })
-    }
-}
-
 impl App {
     /// Serves until `stop` resolves; then takes no more requests, lets what is under way finish, and closes the store.
     ///
@@ -305,7 +275,7 @@ impl App {
         }
         tasks.spawn(watch_links(app.carriers.clone(), halted));
         let (address, admin_address) = (doors.address, doors.admin_address);
-        let handles = open_doors(&app, doors)?;
+        let handles = doors::open(&app, doors)?;
         tracing::info!(listen = %address, admin = %admin_address, "ready");
         stop.await;
         for handle in handles {
@@ -325,44 +295,6 @@ impl App {
     }
 }
 
-/// Starts answering on both listeners.
-fn open_doors(app: &App, Doors { public, admin, .. }: Doors) -> Result<[ServerHandle; 2], AppError> {
-    let api = web::Data::new(app.api());
-    let public =
-        HttpServer::new(move || Http::new().configure(pages::configure).configure(api::configure(api.clone())))
-            .workers(std::thread::available_parallelism().map_or(2, usize::from))
-            .disable_signals()
-            .shutdown_timeout(10)
-            .keep_alive(Duration::from_secs(75))
-            .client_request_timeout(Duration::from_secs(10))
-            .listen(public)?
-            .run();
-    let admin = HttpServer::new(|| Http::new().configure(api::admin))
-        .workers(1)
-        .disable_signals()
-        .shutdown_timeout(1)
-        .listen(admin)?
-        .run();
-    let handles = [public.handle(), admin.handle()];
-    actix_web::rt::spawn(public);
-    actix_web::rt::spawn(admin);
-    Ok(handles)
-}
-
-/// Keeps the gauge of carrier links true.
-async fn watch_links(carriers: Vec<Arc<dyn Carrier>>, mut stop: watch::Receiver<bool>) {
-    let mut tick = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        for carrier in &carriers {
-            telemetry::metrics().carrier_up.with_label_values(&[carrier.name()]).set(i64::from(carrier.is_up()));
-        }
-        tokio::select! {
-            _ = tick.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-    }
-}
-
 /// Keeps a second service off the same files: both would claim the same leases.
 fn lock(config: &Config) -> Result<File, AppError> {
     let path = config.database.with_extension("lock");
@@ -372,38 +304,6 @@ fn lock(config: &Config) -> Result<File, AppError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(AppError::InUse { path }),
         Err(TryLockError::Error(source)) => Err(wrong(source)),
-    }
-}
-
-fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).map_err(|source| AppError::Bind { setting, address, source })
-}
-
-fn smpp(link: &SmppLink) -> Result<Arc<SmppCarrier>, AppError> {
-    let config = SmppConfig {
-        name: link.name.clone(),
-        host: link.host.clone(),
-        port: link.port,
-        system_id: link.system_id.clone(),
-        password: link.password.0.clone(),
-        system_type: link.system_type.clone(),
-        window: link.window,
-        rate: link.rate,
-        sender: sender(&link.sender),
-        default_alphabet: if link.default_alphabet == "latin1" { Alphabet::Latin1 } else { Alphabet::Gsm7 },
-        enquire_link_s: u32::from(link.enquire_link_s),
-        live: true,
-    };
-    let made = SmppCarrier::new(config);
-    made.map(Arc::new).map_err(|source| AppError::Carrier { carrier: link.name.clone(), source })
-}
-
-/// What a sender setting means: `+` and digits a number, few digits a short code, else a name.
-fn sender(text: &str) -> Address {
-    match phone::parse_virtual(text) {
-        Some(number) if text.starts_with('+') => Address::Number(number),
-        _ if text.bytes().all(|c| c.is_ascii_digit()) => Address::ShortCode(text.to_owned()),
-        _ => Address::Name(text.to_owned()),
     }
 }
 
@@ -423,9 +323,6 @@ fn full_after(burst: u32, per_second: u32) -> Duration {
 fn public_url(config: &Config) -> String {
     config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen))
 }
-
-/// Where metrics are if no address was written.
-const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 /// The first of a hundred numbers of a range reserved for fiction: area code 867, exchange 555, 0100 to 0199.
 const SANDBOX_NUMBERS: u64 = 18_675_550_100;
