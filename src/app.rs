@@ -179,7 +179,10 @@ impl App {
     }
 
     async fn first_admin(&self, terminal: &Terminal) -> Result<Zeroizing<String>, AppError> {
-        let permit = self.access.authorize(terminal, Action::CredentialManage, Credentials {}).await?;
+        let permit = self
+            .access
+            .authorize(terminal, Action::CredentialManage, Credentials { grants: Some(Role::Admin) })
+            .await?;
         let new = NewCredential {
             role: Role::Admin,
             person: "first admin".into(),

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
-use crate::ids::{AliasId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TenantId, VerificationId};
+use crate::ids::{
+    AliasId, ApprovalId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TenantId, VerificationId,
+};
 use crate::phone::VirtualNumber;
 
 /// Who did it: the person behind a credential, or a part of the house acting on a recorded decision.
@@ -121,6 +123,19 @@ pub enum What {
     /// Calls without a valid credential within one second from one address prefix.
     #[serde(rename = "denied.strangers")]
     StrangersDenied { prefix: String, count: u64 },
+
+    /// Somebody asked for what needs a second person. `asked` is the action, `requester` in what follows who asked.
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested { approval: ApprovalId, asked: String, purpose: Option<String>, reference: Option<String> },
+    #[serde(rename = "approval.approved")]
+    ApprovalApproved { approval: ApprovalId, asked: String, requester: CredentialId },
+    #[serde(rename = "approval.denied")]
+    ApprovalDenied { approval: ApprovalId, asked: String, requester: CredentialId },
+    #[serde(rename = "approval.expired")]
+    ApprovalExpired { approval: ApprovalId, asked: String, requester: CredentialId },
+    /// Written with the effect that it allowed, once.
+    #[serde(rename = "approval.used")]
+    ApprovalUsed { approval: ApprovalId },
 
     #[serde(rename = "token.created")]
     TokenCreated { record: RecordRef, subject: SubjectId, audience: Option<String>, fresh: bool },

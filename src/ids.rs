@@ -39,6 +39,8 @@ id!(/// One person within a tenant: HMAC of the number under the tenant's `subje
     SubjectId, Subject, "sub");
 id!(/// One token record as audit names it: HMAC of the record id under the tenant's `subject` key.
     RecordRef, Record, "rec");
+id!(/// What one person asked for and another is to approve.
+    ApprovalId, Approval, "apr");
 id!(/// One HTTP request.
     RequestId, Request, "req");
 id!(/// One entry of the delivery outbox.

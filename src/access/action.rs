@@ -49,8 +49,16 @@ actions! {
     PoolRead,
     /// Take a number out of allocation.
     NumberDrain,
-    /// Issue, list, rotate and revoke credentials.
+    /// Issue and rotate credentials.
     CredentialManage,
+    /// List credentials.
+    CredentialRead,
+    /// End a credential. Apart from issuing, so that an emergency needs one person.
+    CredentialRevoke,
+    /// See what waits for a second person.
+    ApprovalRead,
+    /// Approve or deny what another person asked for.
+    ApprovalDecide,
     /// Read the log.
     AuditRead,
     /// Freeze or thaw a tenant, credential or alias.

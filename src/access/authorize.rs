@@ -18,7 +18,7 @@ use super::memo::{Question, Verdict};
 use super::permit::{Grant, Permit, Resource};
 use super::{Access, Action, Caller, Denied, Principal, Terminal};
 use crate::clock::Timestamp;
-use crate::event::{Event, What};
+use crate::event::{Event, Role, What};
 use crate::store::Change;
 
 /// What is asked about beside the resource: everything that the tenant keeps, of every audience.
@@ -37,7 +37,7 @@ impl Access {
         resource: R,
     ) -> Result<Permit<R>, Denied> {
         let caller = caller.into();
-        match self.decide(caller, action, &resource) {
+        match self.decide(caller, action, &resource, Eyes::Two) {
             Ok(verdict) => Ok(Permit::new(self.grant(caller, verdict), resource)),
             Err(denied) => {
                 self.tell_denial(caller, action, &denied).await;
@@ -46,30 +46,38 @@ impl Access {
         }
     }
 
-    fn decide<R: Resource>(&self, caller: Caller<'_>, action: Action, resource: &R) -> Result<Verdict, Denied> {
+    /// Decides as the policies do, freezes and ends looked at first. `eyes` says whether a second person agreed.
+    pub(super) fn decide<R: Resource>(
+        &self,
+        caller: Caller<'_>,
+        action: Action,
+        resource: &R,
+        eyes: Eyes,
+    ) -> Result<Verdict, Denied> {
         let directory = self.directory();
         let now = self.now();
-        let asked = Asked::of(resource, &directory, caller, action, now);
+        let asked = Asked { approved: eyes == Eyes::Four, ..Asked::of(resource, &directory, caller, action, now) };
         let verdict = match caller {
             Caller::Credential(principal) => {
                 stands(principal, &directory, action, now)?;
-                directory.memo.settle(asked.question(principal), || self.judge(caller, &asked))
+                directory.memo.settle(asked.question(principal), || self.judge(caller, &asked, &directory))
             }
             // Whoever owns the machine is not stopped by a freeze; what a terminal may do at all is little.
-            Caller::Terminal(_) => self.judge(caller, &asked),
+            Caller::Terminal(_) => self.judge(caller, &asked, &directory),
         };
         if verdict.allowed { Ok(verdict) } else { Err(Denied::Forbidden) }
     }
 
     /// The decision itself, and with it what the caller gets to see.
-    fn judge(&self, caller: Caller<'_>, asked: &Asked) -> Verdict {
-        let allowed = self.ask_cedar(caller, asked);
-        let sees_all = allowed && self.ask_cedar(caller, &asked.on_holdings(Action::AudienceCross));
+    fn judge(&self, caller: Caller<'_>, asked: &Asked, directory: &Directory) -> Verdict {
+        let second_person = directory.second_person(caller.tenant(), caller.person(), self.now());
+        let allowed = self.ask_cedar(caller, asked, second_person);
+        let sees_all = allowed && self.ask_cedar(caller, &asked.on_holdings(Action::AudienceCross), second_person);
         Verdict { allowed, sees_all }
     }
 
-    fn ask_cedar(&self, caller: Caller<'_>, asked: &Asked) -> bool {
-        let Some((request, entities)) = asked.in_cedar(caller, self.policies()) else {
+    fn ask_cedar(&self, caller: Caller<'_>, asked: &Asked, second_person: bool) -> bool {
+        let Some((request, entities)) = asked.in_cedar(caller, self.policies(), second_person) else {
             tracing::error!(action = asked.action.as_str(), "a request could not be put to the policies");
             return false;
         };
@@ -81,7 +89,7 @@ impl Access {
         response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
     }
 
-    fn grant(&self, caller: Caller<'_>, verdict: Verdict) -> Grant {
+    pub(super) fn grant(&self, caller: Caller<'_>, verdict: Verdict) -> Grant {
         let (credential, brand, audience) = match caller {
             Caller::Credential(p) => (Some(p.credential), p.brand.clone(), p.audience.clone()),
             Caller::Terminal(t) => (None, t.tenant.name.clone(), None),
@@ -95,10 +103,11 @@ impl Access {
             audience,
             sees_all: verdict.sees_all,
             policy: self.policies().version().to_owned(),
+            approval: None,
         }
     }
 
-    async fn tell_denial(&self, caller: Caller<'_>, action: Action, denied: &Denied) {
+    pub(super) async fn tell_denial(&self, caller: Caller<'_>, action: Action, denied: &Denied) {
         let now = self.now();
         if let Caller::Credential(principal) = caller
             && !self.ledger().tells(principal.credential, now)
@@ -116,6 +125,15 @@ impl Access {
             tracing::warn!(%error, "a denial is not in the log");
         }
     }
+}
+
+/// How many pairs of eyes a question was looked at with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Eyes {
+    /// The caller's own.
+    Two,
+    /// A second person's too.
+    Four,
 }
 
 /// Whether credential and tenant may act at all at this moment.
@@ -140,6 +158,8 @@ struct Asked {
     purpose: Option<String>,
     id: Option<String>,
     own: bool,
+    grants: Option<Role>,
+    approved: bool,
     address: Option<IpAddr>,
     hour: u8,
 }
@@ -166,6 +186,8 @@ impl Asked {
             purpose: resource.purpose().map(str::to_owned),
             id,
             own: resource.own(),
+            grants: resource.grants(),
+            approved: false,
             address: match caller {
                 Caller::Credential(principal) => Some(principal.from()),
                 Caller::Terminal(_) => None,
@@ -184,6 +206,8 @@ impl Asked {
             purpose: self.purpose.clone(),
             id: None,
             own: false,
+            grants: None,
+            approved: self.approved,
             address: self.address,
             hour: self.hour,
         }
@@ -198,13 +222,20 @@ impl Asked {
             purpose: self.purpose.clone(),
             id: self.id.clone(),
             own: self.own,
+            grants: self.grants,
+            approved: self.approved,
             address: principal.from(),
             hour: self.hour,
         }
     }
 
     /// The request and its two entities; none if they do not agree with the schema, which is a denial.
-    fn in_cedar(&self, caller: Caller<'_>, policies: &super::Policies) -> Option<(Request, Entities)> {
+    fn in_cedar(
+        &self,
+        caller: Caller<'_>,
+        policies: &super::Policies,
+        second_person: bool,
+    ) -> Option<(Request, Entities)> {
         let tenant = caller.tenant().to_string();
         let owner = self.owner.as_deref().unwrap_or(&tenant);
         let principal = match caller {
@@ -212,13 +243,20 @@ impl Asked {
             Caller::Terminal(terminal) => terminal_entity(terminal)?,
         };
         let mut attributes = HashMap::from([("tenant".to_owned(), reference("Tenant", owner)?)]);
-        if self.kind == "AuditLog" {
+        if matches!(self.kind, "AuditLog" | "Approvals") {
             attributes.insert("own".to_owned(), Value::new_bool(self.own));
+        }
+        if let Some(role) = self.grants {
+            attributes.insert("grants".to_owned(), reference("Role", role.as_str())?);
         }
         attributes.extend(optional("audience", self.audience.as_deref()));
         let resource = entity(self.kind, self.id.as_deref().unwrap_or(""), attributes)?;
 
-        let mut circumstances = vec![("hour".to_owned(), Value::new_long(self.hour.into()))];
+        let mut circumstances = vec![
+            ("hour".to_owned(), Value::new_long(self.hour.into())),
+            ("approved".to_owned(), Value::new_bool(self.approved)),
+            ("second_person".to_owned(), Value::new_bool(second_person)),
+        ];
         circumstances.extend(optional("purpose", self.purpose.as_deref()));
         circumstances.extend(self.address.map(|from| ("address".to_owned(), Value::new_ip(from.to_string()))));
         let context = Context::from_pairs(circumstances).ok()?;

@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::directory::Directory;
 use super::key;
-use super::{Access, AccessError, Credentials, Denied, Permit};
+use super::{Access, AccessError, Bound, Credentials, Denied, Permit};
 use crate::clock::Timestamp;
 use crate::event::{Role, What};
-use crate::ids::{self, CredentialId};
+use crate::ids::{self, ApprovalId, CredentialId, TenantId};
 use crate::store::{Change, Conflict, CredentialRow, StoreError, Write};
 
 /// How long an old key goes on beside its successor, unless the caller says.
@@ -41,6 +42,25 @@ pub struct NewCredential {
     pub networks: Vec<ipnet::IpNet>,
     /// When it ends, if it does by itself.
     pub ends_at: Option<Timestamp>,
+}
+
+impl NewCredential {
+    /// What a second person approves: all of it. Where a length of life was asked for, that, and not the end that it comes
+    /// to at this moment: the same request has to come to the same thing a day later.
+    pub fn bound(&self, life: Option<Duration>, approval: Option<ApprovalId>) -> Bound {
+        let networks: Vec<_> = self.networks.iter().map(ToString::to_string).collect();
+        let summary = json!({
+            "do": "issue",
+            "role": self.role,
+            "person": self.person,
+            "audience": self.audience,
+            "ip": networks,
+            "expires_at": self.ends_at.filter(|_| life.is_none()),
+            "expires_in_s": life.map(|life| life.as_secs()),
+        });
+        let digest = Bound::digest([b"issue".as_slice(), summary.to_string().as_bytes()]);
+        Bound { digest, summary, reference: None, approval }
+    }
 }
 
 /// A credential that was just made, with its key, which is not shown again.
@@ -73,13 +93,14 @@ pub struct CredentialView {
 }
 
 impl Access {
-    /// Makes a credential.
+    /// Makes a credential of the role that the permit is for.
     ///
     /// # Errors
     /// [`AccessError::Invalid`] and [`AccessError::NumberInText`] name the field.
     pub async fn issue(&self, permit: &Permit<Credentials>, new: NewCredential) -> Result<Issued, AccessError> {
         let now = self.now();
         check(&new, now)?;
+        covers(permit, new.role)?;
         let issued = self.draw(permit, &new, now);
         let told = What::CredentialCreated {
             credential: issued.row.id,
@@ -87,7 +108,7 @@ impl Access {
             person: new.person,
             audience: new.audience.clone(),
         };
-        let mut change = Change::telling(permit.event(now, told)).with(Write::Credential(issued.row.clone()));
+        let mut change = permit.change(now, told).with(Write::Credential(issued.row.clone()));
         if let Some(audience) = new.audience {
             change = change.with(Write::Audience { tenant: permit.tenant(), audience });
         }
@@ -112,6 +133,7 @@ impl Access {
             return Err(AccessError::Invalid { field: "overlap", rule: "at most 30 days" });
         }
         let old = live(&self.directory(), permit, id, now)?;
+        covers(permit, old.role)?;
         if self.directory().frozen().credential(id) {
             return Err(Denied::Frozen.into());
         }
@@ -126,9 +148,11 @@ impl Access {
         };
         let issued = self.draw(permit, &successor, now);
         let told = What::CredentialRotated { credential: id, successor: issued.row.id };
-        let change = Change::telling(permit.event(now, told))
-            .with(Write::Credential(issued.row.clone()))
-            .with(Write::EndCredential { tenant: permit.tenant(), id, at });
+        let change = permit.change(now, told).with(Write::Credential(issued.row.clone())).with(Write::EndCredential {
+            tenant: permit.tenant(),
+            id,
+            at,
+        });
         self.commit(change).await?;
         Ok(issued)
     }
@@ -160,6 +184,32 @@ impl Access {
         let mut rows: Vec<_> = directory.credentials(permit.tenant()).filter(older).collect();
         rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
         rows.into_iter().take(limit.min(MAX_PAGE)).map(|row| view(row, &directory)).collect()
+    }
+
+    /// The role that rotating this credential grants again; none if there is no such credential in the tenant.
+    pub fn role_of(&self, tenant: TenantId, id: CredentialId) -> Option<Role> {
+        self.directory().credential(id).filter(|row| row.tenant == tenant).map(|row| row.role)
+    }
+
+    /// What a second person approves of a rotation: which credential, and how long the old key goes on.
+    pub fn bound_rotation(
+        &self,
+        tenant: TenantId,
+        id: CredentialId,
+        overlap: Option<Duration>,
+        approval: Option<ApprovalId>,
+    ) -> Bound {
+        let directory = self.directory();
+        let row = directory.credential(id).filter(|row| row.tenant == tenant);
+        let summary = json!({
+            "do": "rotate",
+            "credential": id,
+            "role": row.map(|row| row.role),
+            "person": row.map(|row| &row.person),
+            "overlap_s": overlap.unwrap_or(OVERLAP).as_secs(),
+        });
+        let digest = Bound::digest([b"rotate".as_slice(), summary.to_string().as_bytes()]);
+        Bound { digest, summary, reference: None, approval }
     }
 
     fn draw(&self, permit: &Permit<Credentials>, new: &NewCredential, now: Timestamp) -> Issued {
@@ -216,6 +266,11 @@ fn live(
 ) -> Result<CredentialRow, AccessError> {
     let row = owned(directory, permit, id)?;
     if row.ends_at.is_some_and(|end| end <= now) { Err(AccessError::NotFound) } else { Ok(row) }
+}
+
+/// Whether the permit is for granting this role: what policies were asked about has to be what happens.
+fn covers(permit: &Permit<Credentials>, role: Role) -> Result<(), Denied> {
+    if permit.resource().grants == Some(role) { Ok(()) } else { Err(Denied::Forbidden) }
 }
 
 fn check(new: &NewCredential, now: Timestamp) -> Result<(), AccessError> {

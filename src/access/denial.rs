@@ -70,6 +70,9 @@ pub enum AccessError {
     /// A text that clients may choose holds a phone number.
     #[error("{0} holds a phone number")]
     NumberInText(&'static str),
+    /// The second person's word is not there, or does not cover this.
+    #[error(transparent)]
+    Approval(#[from] super::ApprovalError),
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::memo::Memo;
 use super::principal::Standing;
@@ -158,6 +159,23 @@ impl Directory {
             .any(|standing| standing.tenant == tenant && standing.role == Role::Admin && !standing.ended(now))
     }
 
+    /// Whether somebody other than `person` has an approver's credential of the tenant. One that ended counts for
+    /// [`LINGERS`] more: else whoever may revoke could send the second person away and go on alone.
+    pub(super) fn second_person(&self, tenant: TenantId, person: Option<&str>, now: Timestamp) -> bool {
+        let since = now.minus(LINGERS);
+        self.by_id.values().map(|entry| &entry.standing).any(|standing| {
+            standing.tenant == tenant
+                && standing.role == Role::Approver
+                && !standing.ended(since)
+                && person.is_none_or(|person| !same_person(person, &standing.person))
+        })
+    }
+
+    /// Whether a credential may be stood on: it has not ended and is not frozen.
+    pub(super) fn in_office(&self, id: CredentialId, now: Timestamp) -> bool {
+        self.standing(id).is_some_and(|standing| !standing.ended(now)) && !self.frozen.credential(id)
+    }
+
     /// Whose an id is: a tenant's own, or that of the tenant that issued the credential. An alias's owner is not known
     /// here, and an unknown credential is nobody's.
     pub(super) fn owner(&self, id: &str) -> Owner {
@@ -168,6 +186,15 @@ impl Directory {
             None => Owner::Nobody,
         }
     }
+}
+
+/// How long an approver who left is still counted on.
+const LINGERS: Duration = Duration::from_secs(72 * 60 * 60);
+
+/// Whether two names are one person's: case and white space tell nobody apart.
+pub(super) fn same_person(one: &str, other: &str) -> bool {
+    let folded = |name: &str| name.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
+    folded(one) == folded(other)
 }
 
 /// Whose something is.

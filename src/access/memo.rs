@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 
 use super::Action;
+use crate::event::Role;
 use crate::ids::CredentialId;
 
 /// No more decisions than this are remembered.
@@ -26,6 +27,8 @@ pub(super) struct Question {
     pub(super) purpose: Option<String>,
     pub(super) id: Option<String>,
     pub(super) own: bool,
+    pub(super) grants: Option<Role>,
+    pub(super) approved: bool,
     pub(super) address: IpAddr,
     pub(super) hour: u8,
 }

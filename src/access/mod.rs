@@ -1,10 +1,11 @@
 //! Who may do what: credentials, roles as Cedar policies, freezes, and the [`Permit`] that every service asks for.
 //!
 //! [`Access::identify`] turns a bearer key into a [`Principal`], [`Access::authorize`] turns a principal, an action and
-//! a resource into a permit; both work from memory. What the deployment does by itself is permitted in `orders`
+//! a resource into a permit; both work from memory. [`Access::rule`] does so where policies may ask for a second person. What the deployment does by itself is permitted in `orders`
 //! after looking again at freezes and revocations. Called by the API, the command line, the worker and the relay.
 
 mod action;
+mod approval;
 mod authorize;
 mod credential;
 mod denial;
@@ -20,6 +21,7 @@ mod principal;
 mod tenant;
 
 pub use action::Action;
+pub use approval::{ApprovalError, ApprovalState, ApprovalView, Bound, Ruling};
 pub use credential::{CredentialView, Issued, NewCredential};
 pub use denial::{AccessError, Denied};
 pub use gate::Access;

@@ -92,6 +92,7 @@ impl Access {
             audience: None,
             sees_all: false,
             policy: self.policies().version().to_owned(),
+            approval: None,
         }
     }
 }

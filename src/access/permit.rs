@@ -11,9 +11,9 @@
 //! ```
 
 use crate::clock::Timestamp;
-use crate::event::{Actor, Event, Mode, What};
-use crate::ids::{AliasId, CredentialId, TenantId, VerificationId};
-use crate::store::OutboxRow;
+use crate::event::{Actor, Event, Mode, Role, What};
+use crate::ids::{AliasId, ApprovalId, CredentialId, TenantId, VerificationId};
+use crate::store::{Change, OutboxRow, Write};
 
 /// One action on one resource, allowed.
 pub struct Permit<R> {
@@ -33,6 +33,8 @@ pub(super) struct Grant {
     /// Whether the caller sees tokens of every audience of the tenant, and masks.
     pub(super) sees_all: bool,
     pub(super) policy: String,
+    /// The second person's word that this permit stands on, if it needs one.
+    pub(super) approval: Option<ApprovalId>,
 }
 
 impl<R> Permit<R> {
@@ -85,6 +87,31 @@ impl<R> Permit<R> {
         &self.grant.policy
     }
 
+    /// The person or system behind the credential, if one asked.
+    pub fn person(&self) -> Option<&str> {
+        match &self.grant.actor {
+            Actor::Credential { person, .. } => Some(person),
+            _ => None,
+        }
+    }
+
+    /// The approval that this permit stands on, if it needed a second person.
+    pub fn approval(&self) -> Option<ApprovalId> {
+        self.grant.approval
+    }
+
+    /// A change that tells what this permit was used for. If the permit stands on an approval, the change uses it up: of
+    /// several changes, also racing ones, one is written. What may need a second person is to be written by this.
+    pub fn change(&self, at: Timestamp, what: What) -> Change {
+        let change = Change::telling(self.event(at, what));
+        match self.grant.approval {
+            None => change,
+            Some(id) => change
+                .with(Write::UseApproval { tenant: self.grant.tenant, id })
+                .and_telling(self.event(at, What::ApprovalUsed { approval: id })),
+        }
+    }
+
     /// The event that tells what this permit was used for.
     pub fn event(&self, at: Timestamp, what: What) -> Event {
         Event {
@@ -111,6 +138,7 @@ impl<R> Permit<R> {
             audience: partner.map(str::to_owned),
             sees_all: partner.is_none(),
             policy: "test".into(),
+            approval: None,
         };
         Self { grant, resource }
     }
@@ -132,9 +160,13 @@ pub trait Resource {
     fn id(&self) -> Option<String> {
         None
     }
-    /// Whether only what the caller did itself is asked about, for the audit log.
+    /// Whether only what the caller did itself is asked about, for the log and for approvals.
     fn own(&self) -> bool {
         false
+    }
+    /// The role that is to be granted, for credentials.
+    fn grants(&self) -> Option<Role> {
+        None
     }
 }
 
@@ -180,7 +212,22 @@ resource!(/// The caller's aliases.
 resource!(/// Pools and their numbers.
     Pools {});
 resource!(/// The tenant's credentials.
-    Credentials {});
+    Credentials {
+        /// The role that somebody is to get by it, where one is granted: issued, or issued again by a rotation.
+        grants: Option<Role>,
+    }
+    fn grants(&self) -> Option<Role> { self.grants });
+resource!(/// What waits for a second person, or waited; `own` narrows it to what the caller asked for.
+Approvals {
+    /// Only what the caller asked for.
+    own: bool,
+}
+    fn own(&self) -> bool { self.own });
+resource!(/// One thing that waits for a second person.
+ApprovalRef {
+    /// Which.
+    id: ApprovalId,
+});
 resource!(/// The audit log; `own` narrows it to the caller's own actions.
 AuditLog {
     /// Only the caller's own entries.

@@ -146,6 +146,14 @@ impl Caller<'_> {
         }
     }
 
+    /// The person behind the credential; none at a terminal.
+    pub(super) fn person(&self) -> Option<&str> {
+        match self {
+            Self::Credential(principal) => Some(&principal.person),
+            Self::Terminal(_) => None,
+        }
+    }
+
     pub(super) fn mode(&self) -> Mode {
         match self {
             Self::Credential(principal) => principal.mode,

@@ -7,8 +7,11 @@ use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
+use crate::access::{ApprovalState, ApprovalView};
+use crate::ids::ApprovalId;
 
 /// An answer to a request that was carried out.
 #[derive(Debug)]
@@ -34,6 +37,22 @@ pub enum Keep {
     Nothing,
 }
 
+/// What was asked for waits for a second person.
+#[derive(Serialize, ToSchema)]
+pub struct Pending {
+    /// What to bring once it is approved: repeat the request with `"approval": "apr_…"`.
+    approval: PendingApproval,
+}
+
+/// An approval that was filed.
+#[derive(Serialize, ToSchema)]
+pub struct PendingApproval {
+    #[schema(value_type = String, example = "apr_01k8q3v6r5e9x8wz7m4n2b1c0d")]
+    id: ApprovalId,
+    #[schema(value_type = String, example = "pending")]
+    status: ApprovalState,
+}
+
 impl Answer {
     fn new(status: StatusCode, body: Vec<u8>) -> Self {
         Self { status, body, keep: Keep::Whole, secret: false, replayed: false }
@@ -51,6 +70,12 @@ impl Answer {
     /// 201 with a body.
     pub fn created(body: &impl Serialize) -> Result<Self, Problem> {
         Self::json(StatusCode::CREATED, body)
+    }
+
+    /// 202: another person has to approve first. Kept for no repetition, which may find it approved.
+    pub fn pending(approval: &ApprovalView) -> Result<Self, Problem> {
+        let body = Pending { approval: PendingApproval { id: approval.id, status: approval.status } };
+        Ok(Self { keep: Keep::Nothing, ..Self::json(StatusCode::ACCEPTED, &body)? })
     }
 
     /// 204.

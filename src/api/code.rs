@@ -81,6 +81,24 @@ codes! {
         "The pool number that was asked for carries another alias, or rests.";
     AlreadyExists "already_exists" CONFLICT "Exists already"
         "There is one of this name already.";
+    ApprovalPending "approval_pending" CONFLICT "Approval pending"
+        "Nobody decided about the approval yet. Another person has to, with an approver's credential.";
+    ApprovalDenied "approval_denied" CONFLICT "Approval denied"
+        "A second person said no. Repeat the request without the approval to ask anew.";
+    ApprovalExpired "approval_expired" CONFLICT "Approval expired"
+        "The approval was not decided within a day, or not used within an hour. Repeat the request without it.";
+    ApprovalUsed "approval_used" CONFLICT "Approval used"
+        "An approval works once, and this one did. Repeat the request without it to ask anew.";
+    ApprovalMismatch "approval_mismatch" CONFLICT "Approval for something else"
+        "The approval is for another request, requester or policy version. Repeat the request without it.";
+    ApprovalVoid "approval_void" CONFLICT "Approval void"
+        "The credential of the requester or of the approver ended or is frozen. Repeat the request without it.";
+    ApprovalDecided "approval_decided" CONFLICT "Approval decided"
+        "The approval was decided already, or its time ran out.";
+    ApprovalsWaiting "approvals_waiting" CONFLICT "Too many approvals wait"
+        "100 requests of this credential wait for a second person. Have them decided first.";
+    SamePerson "same_person" FORBIDDEN "Same person"
+        "Who asked cannot decide, whatever the credential: another person has to.";
     AliasExpired "alias_expired" GONE "Alias is over"
         "The alias has ended.";
     VerificationApproved "verification_approved" GONE "Verification approved already"

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
+use super::answer::{Answer, Pending};
 use super::body::{self, Body};
 use super::code::Code;
 use super::extract::Call;
@@ -12,7 +12,7 @@ use super::fields;
 use super::idempotency::once;
 use super::list::{self, List};
 use super::problem::Problem;
-use crate::access::{Action, CredentialView, Credentials, Issued, NewCredential};
+use crate::access::{Action, CredentialView, Credentials, Issued, NewCredential, Ruling};
 use crate::clock::Timestamp;
 use crate::event::Role;
 use crate::ids::CredentialId;
@@ -35,6 +35,9 @@ pub struct CreateCredential {
     /// When it ends; open if not said.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// Once a second person approved what the same request without this asked for.
+    #[schema(example = "apr_01k8q3v6r5e9x8wz7m4n2b1c0d")]
+    approval: Option<String>,
 }
 
 /// How a credential is to be rotated.
@@ -44,6 +47,9 @@ pub struct RotateCredential {
     /// How long the old key goes on beside the new one, in seconds: at most 30 days, 24 hours if not said.
     #[schema(maximum = 2_592_000)]
     overlap_s: Option<u64>,
+    /// Once a second person approved what the same request without this asked for.
+    #[schema(example = "apr_01k8q3v6r5e9x8wz7m4n2b1c0d")]
+    approval: Option<String>,
 }
 
 /// A credential. Its key is not among what is shown.
@@ -103,14 +109,21 @@ impl From<CredentialView> for CredentialAnswer {
 
 /// Issue a credential
 ///
-/// The answer holds its key, once. A repetition under the same `Idempotency-Key` answers without it.
+/// The answer holds its key, once. A repetition under the same `Idempotency-Key` answers without it. Of a live tenant, and
+/// for custodians and approvers, another person has to approve first once there is one.
 #[utoipa::path(post, path = "/v1/credentials", tag = "Credentials", request_body = CreateCredential,
-    responses((status = 201, description = "Issued.", body = IssuedAnswer)))]
+    responses((status = 201, description = "Issued.", body = IssuedAnswer),
+        (status = 202, description = "A second person has to approve first.", body = Pending)))]
 pub async fn create(call: Call, body: Body) -> Result<Answer, Problem> {
     once(call, body, async |call: &Call, body: &Body| {
-        let new = body.read::<CreateCredential>()?.parsed()?;
-        let permit = call.permit(Action::CredentialManage, Credentials {}).await?;
-        issued(call.api.access.issue(&permit, new).await?)
+        let wish = body.read::<CreateCredential>()?;
+        let approval = fields::approval(wish.approval.as_deref())?;
+        let new = wish.parsed()?;
+        let wanted = Credentials { grants: Some(new.role) };
+        match call.rule(Action::CredentialManage, wanted, new.bound(None, approval)).await? {
+            Ruling::Permitted(permit) => issued(call.api.access.issue(&permit, new).await?),
+            Ruling::Pending(view) => Answer::pending(&view),
+        }
     })
     .await
 }
@@ -122,7 +135,7 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
     let query: CredentialsQuery = body::query(call.request())?;
     let limit = list::limit(query.limit)?;
     let after = fields::after(query.after.as_deref())?;
-    let permit = call.permit(Action::CredentialManage, Credentials {}).await?;
+    let permit = call.permit(Action::CredentialRead, Credentials { grants: None }).await?;
     let found = call.api.access.credentials(&permit, after, fields::count(limit) + 1);
     Answer::ok(&List::cut(found.into_iter().map(CredentialAnswer::from).collect(), limit, |c| c.id.to_string()))
 }
@@ -132,20 +145,26 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
 /// A successor with the same role, person, audience and networks; the old key goes on for the overlap.
 #[utoipa::path(post, path = "/v1/credentials/{id}/rotate", tag = "Credentials", request_body = Option<RotateCredential>,
     params(("id" = String, Path, description = "`crd_…`")),
-    responses((status = 201, description = "The successor.", body = IssuedAnswer)))]
+    responses((status = 201, description = "The successor.", body = IssuedAnswer),
+        (status = 202, description = "A second person has to approve first.", body = Pending)))]
 pub async fn rotate(call: Call, body: Body) -> Result<Answer, Problem> {
     once(call, body, async |call: &Call, body: &Body| {
         let wish: RotateCredential = body.read_or_nothing()?;
         let overlap = fields::seconds("overlap_s", wish.overlap_s, 0..=30 * 24 * 60 * 60)?;
-        let permit = call.permit(Action::CredentialManage, Credentials {}).await?;
-        issued(call.api.access.rotate(&permit, call.id()?, overlap).await?)
+        let (id, approval) = (call.id()?, fields::approval(wish.approval.as_deref())?);
+        let wanted = Credentials { grants: call.api.access.role_of(call.caller.tenant, id) };
+        let bound = call.api.access.bound_rotation(call.caller.tenant, id, overlap, approval);
+        match call.rule(Action::CredentialManage, wanted, bound).await? {
+            Ruling::Permitted(permit) => issued(call.api.access.rotate(&permit, id, overlap).await?),
+            Ruling::Pending(view) => Answer::pending(&view),
+        }
     })
     .await
 }
 
 /// Revoke a credential
 ///
-/// In force everywhere within a second.
+/// In force everywhere within a second. One person is enough, always.
 #[utoipa::path(delete, path = "/v1/credentials/{id}", tag = "Credentials",
     params(("id" = String, Path, description = "`crd_…`")),
     responses((status = 204, description = "Revoked.")))]
@@ -169,7 +188,7 @@ pub async fn revoke(call: Call, body: Body) -> Result<Answer, Problem> {
 }
 
 async fn revoked(call: &Call) -> Result<Answer, Problem> {
-    let permit = call.permit(Action::CredentialManage, Credentials {}).await?;
+    let permit = call.permit(Action::CredentialRevoke, Credentials { grants: None }).await?;
     call.api.access.revoke(&permit, call.id()?).await?;
     Ok(Answer::nothing())
 }

@@ -33,6 +33,7 @@ impl From<AccessError> for Problem {
             AccessError::NameTaken => Self::new(Code::AlreadyExists),
             AccessError::Invalid { field, .. } => Self::at(Code::InvalidField, field),
             AccessError::NumberInText(field) => Self::at(Code::NumberInText, field),
+            AccessError::Approval(error) => Self::refused(error.code()),
             AccessError::Store(error) => error.into(),
             AccessError::Key(error) => error.into(),
         }

@@ -15,7 +15,7 @@ use super::Api;
 use super::code::Code;
 use super::fields;
 use super::problem::Problem;
-use crate::access::{Action, Permit, Principal, Resource};
+use crate::access::{Action, Bound, Permit, Principal, Resource, Ruling};
 
 /// One request of a caller who is who they say and within their limits.
 pub struct Call {
@@ -30,6 +30,11 @@ impl Call {
     /// Asks whether the caller may do `action` to `resource`.
     pub async fn permit<R: Resource>(&self, action: Action, resource: R) -> Result<Permit<R>, Problem> {
         Ok(self.api.access.authorize(&self.caller, action, resource).await?)
+    }
+
+    /// Asks the same where policies may want a second person; [`Answer::pending`](super::answer::Answer::pending) is the answer while nobody approved.
+    pub async fn rule<R: Resource>(&self, action: Action, resource: R, bound: Bound) -> Result<Ruling<R>, Problem> {
+        Ok(self.api.access.rule(&self.caller, action, resource, bound).await?)
     }
 
     /// A variable part of the path; empty if the route has none of this name.

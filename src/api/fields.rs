@@ -15,6 +15,7 @@ use super::code::Code;
 use super::problem::Problem;
 use crate::event::Mode;
 use crate::guard::{self, Label, LabelError};
+use crate::ids::ApprovalId;
 use crate::phone::{self, VirtualNumber};
 use crate::token::Token;
 
@@ -154,6 +155,11 @@ pub fn plus(text: &str) -> std::borrow::Cow<'_, str> {
 /// The id after which a page begins.
 pub fn after<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, Problem> {
     text.map(|text| text.parse().map_err(|_| Problem::at(Code::InvalidField, "after"))).transpose()
+}
+
+/// The approval that a request brings; what is none at all is not found either.
+pub fn approval(text: Option<&str>) -> Result<Option<ApprovalId>, Problem> {
+    text.map(id).transpose()
 }
 
 /// Writes a secret text into an answer that is meant to show it.

@@ -8,6 +8,7 @@
 
 mod aliases;
 mod answer;
+mod approvals;
 mod audit;
 mod batch;
 mod bind;
@@ -145,6 +146,10 @@ fn arrangements(config: &mut ServiceConfig) {
         .service(resource("/v1/credentials/{id}/rotate").route(post().to(credentials::rotate)))
         .service(resource("/v1/credentials/{id}/revoke").route(post().to(credentials::revoke)))
         .service(resource("/v1/credentials/{id}").route(delete().to(credentials::delete)))
+        .service(resource("/v1/approvals").route(get().to(approvals::list)))
+        .service(resource("/v1/approvals/{id}").route(get().to(approvals::read)))
+        .service(resource("/v1/approvals/{id}/approve").route(post().to(approvals::approve)))
+        .service(resource("/v1/approvals/{id}/deny").route(post().to(approvals::deny)))
         .service(resource("/v1/freeze").route(post().to(tenant::freeze)))
         .service(resource("/v1/thaw").route(post().to(tenant::thaw)))
         .service(resource("/v1/tenant").route(get().to(tenant::read)))

@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::code::Code;
-use super::{aliases, audit, credentials, health, pools, problem, sandbox, tenant, tokens, verifications};
+use super::{aliases, approvals, audit, credentials, health, pools, problem, sandbox, tenant, tokens, verifications};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,6 +31,7 @@ use super::{aliases, audit, credentials, health, pools, problem, sandbox, tenant
         aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages,
         pools::create, pools::list, pools::read, pools::add, pools::drain,
         credentials::create, credentials::list, credentials::rotate, credentials::delete, credentials::revoke,
+        approvals::list, approvals::read, approvals::approve, approvals::deny,
         tenant::read, tenant::freeze, tenant::thaw,
         audit::entries,
         sandbox::read, sandbox::write,
@@ -43,6 +44,7 @@ use super::{aliases, audit, credentials, health, pools, problem, sandbox, tenant
         (name = "Aliases", description = "Bind people to a virtual number."),
         (name = "Pools", description = "The stock of virtual numbers."),
         (name = "Credentials", description = "Keys of persons and systems."),
+        (name = "Approvals", description = "What needs a second person."),
         (name = "Tenant", description = "The caller's tenant, and the switch that stops it."),
         (name = "Audit", description = "The log."),
         (name = "Sandbox", description = "Handsets of test tenants."),

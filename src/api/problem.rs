@@ -192,6 +192,8 @@ impl From<Conflict> for Problem {
             Conflict::Exists => Code::AlreadyExists,
             Conflict::Missing => Code::NotFound,
             Conflict::NumberInPool => Code::NumberInPool,
+            Conflict::ApprovalOver => Code::ApprovalDecided,
+            Conflict::ApprovalUsed => Code::ApprovalUsed,
             Conflict::AliasOver => Code::AliasExpired,
             Conflict::VerificationOver => Code::VerificationExpired,
             Conflict::LegTaken | Conflict::VerificationPending | Conflict::Taken => Code::AliasConflict,

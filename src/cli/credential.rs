@@ -5,11 +5,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
-use super::{CommandError, Place, caller};
-use crate::access::{Action, Credentials, NewCredential, Permit};
+use super::{CommandError, Place, caller, permitted};
+use crate::access::{AccessError, Action, Bound, Credentials, NewCredential, Permit};
 use crate::app::App;
 use crate::event::Role;
-use crate::ids::{CredentialId, TenantId};
+use crate::ids::{ApprovalId, CredentialId, TenantId};
 
 /// API keys of named persons and systems
 #[derive(Subcommand)]
@@ -26,6 +26,9 @@ pub enum Credential {
         /// How long the old key keeps working, 24h say
         #[arg(long, value_parser = span)]
         overlap: Option<Duration>,
+        /// The approval, once another person approved: apr_…
+        #[arg(long)]
+        approval: Option<ApprovalId>,
     },
     /// End a credential now
     Revoke {
@@ -64,6 +67,9 @@ pub struct Create {
     /// Whose tokens it speaks in; for partners
     #[arg(long)]
     audience: Option<String>,
+    /// The approval, once another person approved: apr_…
+    #[arg(long)]
+    approval: Option<ApprovalId>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -96,20 +102,21 @@ impl Credential {
     pub fn run(self, place: &Place) -> Result<(), CommandError> {
         place.with_app(async |app| match self {
             Self::Create(create) => create.run(&app).await,
-            Self::Rotate { id, tenant, overlap } => {
-                let permit = permit(&app, tenant).await?;
+            Self::Rotate { id, tenant, overlap, approval } => {
+                let bound = app.access.bound_rotation(tenant, id, overlap, approval);
+                let permit = permit(&app, tenant, app.access.role_of(tenant, id), bound).await?;
                 let issued = app.access.rotate(&permit, id, overlap).await.map_err(CommandError::failed)?;
                 say!("{}", issued.key.as_str());
                 Ok(())
             }
             Self::Revoke { id, tenant } => {
-                let permit = permit(&app, tenant).await?;
+                let permit = plain(&app, tenant, Action::CredentialRevoke).await?;
                 app.access.revoke(&permit, id).await.map_err(CommandError::failed)?;
                 say!("revoked {id}");
                 Ok(())
             }
             Self::List { tenant } => {
-                let permit = permit(&app, tenant).await?;
+                let permit = plain(&app, tenant, Action::CredentialRead).await?;
                 list(&app, &permit);
                 Ok(())
             }
@@ -119,7 +126,6 @@ impl Credential {
 
 impl Create {
     async fn run(self, app: &App) -> Result<(), CommandError> {
-        let permit = permit(app, self.tenant).await?;
         let new = NewCredential {
             role: self.role.into(),
             person: self.person,
@@ -127,6 +133,8 @@ impl Create {
             networks: self.networks,
             ends_at: self.expires.map(|life| app.now().plus(life)),
         };
+        let bound = new.bound(self.expires, self.approval);
+        let permit = permit(app, self.tenant, Some(new.role), bound).await?;
         let issued = app.access.issue(&permit, new).await.map_err(CommandError::failed)?;
         eprintln!("{} for {}. The key is shown this once:", issued.row.id, issued.row.person);
         say!("{}", issued.key.as_str());
@@ -148,13 +156,30 @@ fn list(app: &App, permit: &Permit<Credentials>) {
     }
 }
 
-async fn permit(app: &App, tenant: TenantId) -> Result<Permit<Credentials>, CommandError> {
+/// To issue or rotate, which may take a second person.
+async fn permit(
+    app: &App,
+    tenant: TenantId,
+    grants: Option<Role>,
+    bound: Bound,
+) -> Result<Permit<Credentials>, CommandError> {
     let caller = caller(app, tenant).await?;
-    app.access.authorize(&caller, Action::CredentialManage, Credentials {}).await.map_err(|_| {
-        CommandError::Failed(
-            "refused: the tenant has an admin; put an admin's key of this tenant into BAUTA_CREDENTIAL".into(),
-        )
-    })
+    match app.access.rule(&caller, Action::CredentialManage, Credentials { grants }, bound).await {
+        Ok(ruling) => permitted(ruling),
+        Err(AccessError::Denied(_)) => Err(refused()),
+        Err(error) => Err(CommandError::failed(error)),
+    }
+}
+
+async fn plain(app: &App, tenant: TenantId, action: Action) -> Result<Permit<Credentials>, CommandError> {
+    let caller = caller(app, tenant).await?;
+    app.access.authorize(&caller, action, Credentials { grants: None }).await.map_err(|_| refused())
+}
+
+fn refused() -> CommandError {
+    CommandError::Failed(
+        "refused: the tenant has an admin; put an admin's key of this tenant into BAUTA_CREDENTIAL".into(),
+    )
 }
 
 /// Reads `90d`, `24h`, `30m` or `45s`.

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. Each prints what it did in a line or two, and what to do next.
 //!
-//! Exit codes: 0 done, 1 refused or failed, 64 a setting or argument is wrong (`EX_USAGE`).
+//! Exit codes: 0 done, 1 refused or failed, 64 a setting or argument is wrong (`EX_USAGE`), 75 another person has to
+//! approve first (`EX_TEMPFAIL`).
 
 /// Prints a line to standard output. Whoever stopped reading (`| head`) ends the command, and is no fault.
 macro_rules! say {
@@ -9,6 +10,7 @@ macro_rules! say {
     };
 }
 
+mod approval;
 mod audit;
 mod credential;
 mod demo;
@@ -23,8 +25,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::access::Ruling;
 use crate::app::{App, AppError};
 use crate::config::{Config, ConfigError, Flags};
+use crate::ids::ApprovalId;
 
 /// A privacy boundary for phone numbers: real numbers in, tokens and virtual numbers out.
 #[derive(Parser)]
@@ -59,6 +63,9 @@ enum Command {
     /// API keys of named persons and systems
     #[command(subcommand)]
     Credential(credential::Credential),
+    /// What waits for a second person
+    #[command(subcommand)]
+    Approval(approval::Approval),
     /// The masked, tamper-evident log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -88,6 +95,9 @@ enum CommandError {
     /// The service's rooms could not be opened.
     #[error("{0}")]
     App(#[from] AppError),
+    /// Another person has to approve first.
+    #[error("waits for another person: `bauta approval approve {0}`; then repeat the command with --approval {0}")]
+    Pending(ApprovalId),
     /// The rules said no, or something broke.
     #[error("{0}")]
     Failed(String),
@@ -103,6 +113,7 @@ impl CommandError {
         match self {
             Self::Config(_) | Self::Usage(_) => EX_USAGE,
             Self::App(error) if error.is_setting() => EX_USAGE,
+            Self::Pending(_) => EX_TEMPFAIL,
             Self::App(_) | Self::Failed(_) => 1,
         }
     }
@@ -110,6 +121,8 @@ impl CommandError {
 
 /// `EX_USAGE` of BSD's sysexits.
 const EX_USAGE: u8 = 64;
+/// `EX_TEMPFAIL` of BSD's sysexits: the same command works once somebody approved.
+const EX_TEMPFAIL: u8 = 75;
 
 /// Runs the command and turns its outcome into an exit code and at most one line on standard error.
 pub fn run(arguments: Arguments) -> ExitCode {
@@ -128,6 +141,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Result<(), CommandError>
         Command::Demo(demo) => demo.run(),
         Command::Tenant(tenant) => tenant.run(&place),
         Command::Credential(credential) => credential.run(&place),
+        Command::Approval(approval) => approval.run(&place),
         Command::Audit(audit) => audit.run(&place),
         Command::Policy(policy) => policy.run(&place),
         Command::Freeze(switch) => switch.run(&place, true),
@@ -187,6 +201,22 @@ async fn caller(app: &App, tenant: crate::ids::TenantId) -> Result<Caller, Comma
         Ok(_) => Err(CommandError::Failed("the key in BAUTA_CREDENTIAL is of another tenant".into())),
         Err(_) => Err(CommandError::Failed("the key in BAUTA_CREDENTIAL is not valid here".into())),
     }
+}
+
+/// The permit, or which approval to wait for.
+fn permitted<R>(ruling: Ruling<R>) -> Result<crate::access::Permit<R>, CommandError> {
+    match ruling {
+        Ruling::Permitted(permit) => Ok(permit),
+        Ruling::Pending(view) => Err(CommandError::Pending(view.id)),
+    }
+}
+
+/// The holder of the key in `BAUTA_CREDENTIAL`, for what a terminal may not do.
+async fn holder(app: &App) -> Result<crate::access::Principal, CommandError> {
+    let missing = || CommandError::Usage("put your key into BAUTA_CREDENTIAL: this is done in a person's name".into());
+    let key = zeroize::Zeroizing::new(std::env::var("BAUTA_CREDENTIAL").map_err(|_| missing())?);
+    let known = app.access.identify(&key, std::net::Ipv4Addr::LOCALHOST.into()).await;
+    known.map_err(|_| CommandError::Failed("the key in BAUTA_CREDENTIAL is not valid here".into()))
 }
 
 /// Either kind of caller, owned.

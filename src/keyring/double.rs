@@ -115,6 +115,16 @@ impl Store for MemoryStore {
         })
     }
 
+    async fn approval(&self, _: TenantId, _: ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+        not_here()
+    }
+    async fn approvals(&self, _: &ApprovalFilter) -> Result<Vec<ApprovalRow>, StoreError> {
+        not_here()
+    }
+    async fn lapsed_approvals(&self, _: u32) -> Result<Vec<ApprovalRow>, StoreError> {
+        not_here()
+    }
+
     async fn reserve_records(&self, count: u64) -> Result<RecordId, StoreError> {
         Ok(RecordId(self.with(|state| {
             state.next_record += count;

@@ -2,6 +2,7 @@
 //!
 //! Services see only the traits [`Store`] and [`Scratch`]; which adapter stands behind them is decided in `app.rs`.
 
+mod approvals;
 mod memory;
 mod rows;
 mod scratch;
@@ -10,6 +11,7 @@ mod sqlite;
 mod store;
 mod traffic;
 
+pub use approvals::*;
 pub use memory::MemoryScratch;
 pub use rows::*;
 pub use scratch::{Claim, Rate, Scratch, ScratchError, Verdict};

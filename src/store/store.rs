@@ -9,8 +9,9 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::event::{Event, Leaf, Mode};
-use crate::ids::{AliasId, CredentialId, MessageId, OutboxId, PoolId, RecordId, TenantId, VerificationId};
+use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
+use crate::store::approvals::*;
 use crate::store::rows::*;
 use crate::store::traffic::*;
 
@@ -35,6 +36,15 @@ pub trait Store: Send + Sync {
     async fn directory_version(&self) -> Result<u64, StoreError>;
     /// All tenants, credentials, freezes and audiences.
     async fn directory(&self) -> Result<DirectoryRows, StoreError>;
+
+    // ── approvals
+
+    /// One approval.
+    async fn approval(&self, tenant: TenantId, id: ApprovalId) -> Result<Option<ApprovalRow>, StoreError>;
+    /// A tenant's approvals, newest first, as a filter asks. Statuses are as stored: lapsed ones may not say so yet.
+    async fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<ApprovalRow>, StoreError>;
+    /// Up to `limit` approvals that are still pending or unused past their time.
+    async fn lapsed_approvals(&self, limit: u32) -> Result<Vec<ApprovalRow>, StoreError>;
 
     // ── keys
 
@@ -171,6 +181,12 @@ pub enum Conflict {
     /// The number already carries a leg for this party, or is in the other kind of use.
     #[error("number is taken for this party")]
     LegTaken,
+    /// The approval is decided, or its time ran out.
+    #[error("approval is over")]
+    ApprovalOver,
+    /// The approval was used, has lapsed, or one of its two persons is out of office.
+    #[error("approval cannot be used")]
+    ApprovalUsed,
     /// The alias is no longer active.
     #[error("alias is over")]
     AliasOver,
@@ -264,6 +280,15 @@ pub enum Write {
     Freeze { target: String, on: bool },
     /// Remembers that a tenant has tokens for this audience.
     Audience { tenant: TenantId, audience: String },
+    /// A new approval, pending.
+    FileApproval(Box<ApprovalRow>),
+    /// Decides a pending, unexpired approval; [`Conflict::ApprovalOver`].
+    DecideApproval(Decision),
+    /// Uses an approval that is approved and unexpired, while the credentials of both persons stand and neither is frozen;
+    /// [`Conflict::ApprovalUsed`] fails the whole change, so that it is used once and with its effect.
+    UseApproval { tenant: TenantId, id: ApprovalId },
+    /// Ends an approval whose time ran out; [`Conflict::ApprovalOver`] if it has not, or is over.
+    ExpireApproval { tenant: TenantId, id: ApprovalId },
     /// A new wrapped key version; [`Conflict::Exists`] if another process was first.
     Key(WrappedKey),
 

@@ -33,6 +33,7 @@ pub(super) async fn run(rooms: Rooms, mut stop: watch::Receiver<bool>) {
 async fn round(rooms: Rooms, is_sweeping: bool) {
     let verifications = rooms.verify.expire_lapsed(BATCH, |tenant| rooms.access.upkeep(tenant)).await;
     can_fail("verifications", verifications);
+    can_fail("approvals", rooms.access.expire_approvals(BATCH).await);
     can_fail("aliases", rooms.alias.expire_lapsed(BATCH).await);
     let before = rooms.store.now().minus(STALE);
     can_fail("parts", rooms.relay.carry_stale(before, BATCH).await);

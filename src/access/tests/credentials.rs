@@ -14,7 +14,7 @@ async fn at_a_terminal_credentials_are_made_until_the_tenant_has_an_admin() {
     let answer = world.issue(world.other, Role::Business).await;
     assert!(matches!(answer, Err(AccessError::Denied(Denied::Forbidden))), "now it takes the admin's key");
     assert!(world.issue(world.live, Role::Business).await.is_ok(), "another tenant's admin does not count");
-    assert!(world.access.issue(&world.admin().await, a_credential(Role::Auditor)).await.is_ok());
+    assert!(world.access.issue(&world.grant(Role::Auditor).await, a_credential(Role::Auditor)).await.is_ok());
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn the_key_is_kept_only_as_an_hmac_and_told_only_by_id() {
 #[tokio::test]
 async fn an_old_key_goes_on_for_the_overlap_beside_its_successor() {
     let world = World::new().await;
-    let admin = world.admin().await;
+    let admin = world.grant(Role::Partner).await;
     let old = world.who(Role::Partner).await.credential;
     let new = world.access.rotate(&admin, old, None).await.unwrap();
     assert_eq!((new.row.role, new.row.audience.as_deref()), (Role::Partner, Some("courier")));

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::event::{Event, Leaf};
-use crate::ids::{AliasId, MessageId, PoolId, RecordId, TenantId, VerificationId};
+use crate::ids::{AliasId, ApprovalId, MessageId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::store::*;
 
@@ -24,6 +24,7 @@ pub(super) struct Double {
 pub(super) struct State {
     pub(super) rows: DirectoryRows,
     pub(super) keys: Vec<WrappedKey>,
+    pub(super) approvals: Vec<ApprovalRow>,
     pub(super) events: Vec<Event>,
     pub(super) aliases: Vec<AliasRow>,
     pub(super) messages: Vec<MessageRow>,
@@ -44,7 +45,14 @@ impl Double {
         if self.failing.load(Ordering::SeqCst) { Err(none()) } else { Ok(()) }
     }
 
-    fn apply(state: &mut State, write: Write) -> Result<(), StoreError> {
+    /// Steps of an approval, with their preconditions.
+    fn step(&self, state: &mut State, id: ApprovalId, from: &[ApprovalStatus], to: ApprovalStatus) -> Option<usize> {
+        let at = state.approvals.iter().position(|row| row.id == id && from.contains(&row.status))?;
+        let lapsed = state.approvals[at].expires_at <= self.now();
+        (lapsed == (to == ApprovalStatus::Expired)).then(|| state.approvals[at].status = to).map(|()| at)
+    }
+
+    fn apply(&self, state: &mut State, write: Write) -> Result<(), StoreError> {
         match write {
             Write::Tenant(row) if state.rows.tenants.iter().any(|t| t.name == row.name) => {
                 return Err(StoreError::Conflict(Conflict::Exists));
@@ -59,6 +67,28 @@ impl Double {
             Write::Freeze { target, on: true } => state.rows.frozen.push(target),
             Write::Freeze { target, on: false } => state.rows.frozen.retain(|id| *id != target),
             Write::Audience { tenant, audience } => state.rows.audiences.push((tenant, audience)),
+            Write::FileApproval(row) => {
+                state.approvals.push(*row);
+                return Ok(());
+            }
+            Write::DecideApproval(decision) => {
+                use ApprovalStatus::*;
+                let to = if decision.approved { Approved } else { Denied };
+                let at = self.step(state, decision.id, &[Pending], to);
+                let row = &mut state.approvals[at.ok_or(StoreError::Conflict(Conflict::ApprovalOver))?];
+                (row.approver, row.approver_person) = (Some(decision.approver), Some(decision.person));
+                (row.decided_at, row.expires_at) = (Some(self.now()), decision.use_by);
+                return Ok(());
+            }
+            Write::UseApproval { id, .. } => {
+                let used = self.step(state, id, &[ApprovalStatus::Approved], ApprovalStatus::Used);
+                return used.map(drop).ok_or(StoreError::Conflict(Conflict::ApprovalUsed));
+            }
+            Write::ExpireApproval { id, .. } => {
+                let open = [ApprovalStatus::Pending, ApprovalStatus::Approved];
+                let over = self.step(state, id, &open, ApprovalStatus::Expired);
+                return over.map(drop).ok_or(StoreError::Conflict(Conflict::ApprovalOver));
+            }
             Write::Key(key) => {
                 state.keys.push(key);
                 return Ok(());
@@ -82,8 +112,9 @@ impl Store for Double {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         self.up()?;
         let mut state = self.state();
+        // The first write that may be refused leaves nothing behind; those of one change are ordered so.
         for write in change.writes {
-            Self::apply(&mut state, write)?;
+            self.apply(&mut state, write)?;
         }
         let leaves = change.events.iter().map(|_| Leaf([0; 32])).collect();
         state.events.extend(change.events);
@@ -111,6 +142,26 @@ impl Store for Double {
     async fn message(&self, tenant: TenantId, id: MessageId) -> Result<Option<MessageRow>, StoreError> {
         self.up()?;
         Ok(self.state().messages.iter().find(|row| row.tenant == tenant && row.id == id).cloned())
+    }
+
+    async fn approval(&self, tenant: TenantId, id: ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+        self.up()?;
+        Ok(self.state().approvals.iter().find(|row| row.tenant == tenant && row.id == id).cloned())
+    }
+    async fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<ApprovalRow>, StoreError> {
+        self.up()?;
+        let fits = |row: &&ApprovalRow| {
+            row.tenant == filter.tenant
+                && filter.credential.is_none_or(|id| id == row.credential)
+                && filter.status.is_none_or(|status| status == row.status)
+        };
+        Ok(self.state().approvals.iter().rev().filter(fits).take(filter.limit as usize).cloned().collect())
+    }
+    async fn lapsed_approvals(&self, limit: u32) -> Result<Vec<ApprovalRow>, StoreError> {
+        let now = self.now();
+        let open = |row: &&ApprovalRow| matches!(row.status, ApprovalStatus::Pending | ApprovalStatus::Approved);
+        let lapsed = |row: &&ApprovalRow| open(row) && row.expires_at <= now;
+        Ok(self.state().approvals.iter().filter(lapsed).take(limit as usize).cloned().collect())
     }
 
     async fn reserve_records(&self, _: u64) -> Result<RecordId, StoreError> {

@@ -104,7 +104,10 @@ async fn a_frozen_tenant_can_still_be_understood_and_thawed() {
     let reveal =
         world.access.authorize(&world.who(Role::Custodian).await, Action::TokenReveal, a_token(Some("legal"))).await;
     assert!(matches!(reveal, Err(Denied::Frozen)));
-    let keys = world.access.authorize(&world.who(Role::Admin).await, Action::CredentialManage, Credentials {}).await;
+    let keys = world
+        .access
+        .authorize(&world.who(Role::Admin).await, Action::CredentialManage, Credentials { grants: None })
+        .await;
     assert!(matches!(keys, Err(Denied::Frozen)));
     let log = world.access.authorize(&world.who(Role::Auditor).await, Action::AuditRead, AuditLog { own: false }).await;
     assert!(log.is_ok());

@@ -1,6 +1,7 @@
 //! The room as a whole, over a store in memory and a real key file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod approvals;
 mod callers;
 mod credentials;
 mod double;
@@ -71,7 +72,8 @@ impl World {
 
     async fn issue_as(&self, tenant: TenantId, new: NewCredential) -> Result<Issued, AccessError> {
         let terminal = self.access.terminal("root", tenant)?;
-        let permit = self.access.authorize(&terminal, Action::CredentialManage, Credentials {}).await?;
+        let wanted = Credentials { grants: Some(new.role) };
+        let permit = self.access.authorize(&terminal, Action::CredentialManage, wanted).await?;
         self.access.issue(&permit, new).await
     }
 
@@ -84,7 +86,12 @@ impl World {
     }
 
     async fn admin(&self) -> Permit<Credentials> {
-        self.access.authorize(&self.who(Role::Admin).await, Action::CredentialManage, Credentials {}).await.unwrap()
+        self.grant(Role::Business).await
+    }
+
+    async fn grant(&self, role: Role) -> Permit<Credentials> {
+        let wanted = Credentials { grants: Some(role) };
+        self.access.authorize(&self.who(Role::Admin).await, Action::CredentialManage, wanted).await.unwrap()
     }
 
     fn pass(&self, time: Duration) {

@@ -24,6 +24,10 @@ const TABLE: &[(Action, &[Role])] = {
         (PoolRead, &[Admin, Operator]),
         (NumberDrain, &[Admin, Operator]),
         (CredentialManage, &[Admin]),
+        (CredentialRead, &[Admin]),
+        (CredentialRevoke, &[Admin]),
+        (ApprovalRead, &[Auditor, Approver]),
+        (ApprovalDecide, &[Approver]),
         (AuditRead, &[Admin, Operator, Auditor]),
         (Freeze, &[Operator]),
         (SandboxUse, &[Admin, Business, Partner, Operator, Auditor, Custodian, Approver]),
@@ -51,7 +55,11 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
             access.authorize(&who, action, AliasRef { id: ids::fresh() }).await.map(|p| p.sees_all())
         }
         PoolManage | PoolRead | NumberDrain => access.authorize(&who, action, Pools {}).await.map(|p| p.sees_all()),
-        CredentialManage => access.authorize(&who, action, Credentials {}).await.map(|p| p.sees_all()),
+        CredentialManage | CredentialRead | CredentialRevoke => {
+            access.authorize(&who, action, Credentials { grants: None }).await.map(|p| p.sees_all())
+        }
+        ApprovalRead => access.authorize(&who, action, Approvals { own: false }).await.map(|p| p.sees_all()),
+        ApprovalDecide => access.authorize(&who, action, ApprovalRef { id: ids::fresh() }).await.map(|p| p.sees_all()),
         AuditRead => access.authorize(&who, action, AuditLog { own: false }).await.map(|p| p.sees_all()),
         Freeze => {
             let target = world.tenant.to_string();

@@ -182,7 +182,8 @@ async fn issue(access: &Access, mode: Mode) -> Vec<(Role, String)> {
     let mut keys = Vec::new();
     for role in Role::ALL.into_iter().rev() {
         let terminal = access.terminal("tester", tenant.id).unwrap();
-        let permit = access.authorize(&terminal, Action::CredentialManage, Credentials {}).await.unwrap();
+        let wanted = Credentials { grants: Some(role) };
+        let permit = access.authorize(&terminal, Action::CredentialManage, wanted).await.unwrap();
         let audience = (role == Role::Partner).then(|| "courier".to_owned());
         let new =
             NewCredential { role, person: role.as_str().to_owned(), audience, networks: Vec::new(), ends_at: None };

@@ -199,7 +199,8 @@ impl House {
 
 async fn credential(access: &Access, tenant: TenantId, role: Role, audience: Option<String>) -> Principal {
     let terminal = access.terminal("root", tenant).unwrap();
-    let permit = access.authorize(&terminal, Action::CredentialManage, Credentials {}).await.unwrap();
+    let permit =
+        access.authorize(&terminal, Action::CredentialManage, Credentials { grants: Some(role) }).await.unwrap();
     let new = NewCredential { role, person: "Ann".into(), audience, networks: vec![], ends_at: None };
     let issued = access.issue(&permit, new).await.unwrap();
     access.refresh().await.unwrap();

@@ -2,7 +2,7 @@
 
 use super::log::{self, Draft};
 use super::writer::Tx;
-use super::{access, alias, delivery, message, outbox, pool, sweep, token, verification};
+use super::{access, alias, approval, delivery, message, outbox, pool, sweep, token, verification};
 use crate::store::{Change, Committed, StoreError, Write};
 
 /// A change whose entries are made, ready for the writer.
@@ -50,6 +50,10 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::EndCredential { tenant, id, at } => access::end_credential(tx, tenant, id, at),
         Write::Freeze { target, on } => access::freeze(tx, &target, on),
         Write::Audience { tenant, audience } => access::add_audience(tx, tenant, &audience),
+        Write::FileApproval(row) => approval::file(tx, &row),
+        Write::DecideApproval(decision) => approval::decide(tx, &decision),
+        Write::UseApproval { tenant, id } => approval::spend(tx, tenant, id),
+        Write::ExpireApproval { tenant, id } => approval::expire(tx, tenant, id),
         Write::Key(row) => access::add_key(tx, &row),
         Write::Token(row) => token::add(tx, &row),
         Write::StartVerification { row, supersedes } => verification::start(tx, &row, supersedes),

@@ -11,6 +11,7 @@ mod access;
 mod alias;
 mod allocate;
 mod apply;
+mod approval;
 mod checkpoint;
 mod columns;
 mod delivery;
@@ -36,12 +37,12 @@ use self::checkpoint::Checkpointer;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    AliasFilter, AliasRow, Allocation, BlindIndex, Change, Committed, DeliveryStatus, DirectoryRows, EntryFilter,
-    EntryRow, LegRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PoolCounts, PoolRow,
-    ReceiptOutcome, SenderRow, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
+    AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, Change, Committed, DeliveryStatus,
+    DirectoryRows, EntryFilter, EntryRow, LegRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey,
+    PoolCounts, PoolRow, ReceiptOutcome, SenderRow, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
-use crate::ids::{AliasId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
+use crate::ids::{AliasId, ApprovalId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::telemetry;
 
@@ -128,6 +129,20 @@ impl Store for SqliteStore {
 
     async fn directory(&self) -> Result<DirectoryRows, StoreError> {
         self.readers.long(access::directory).await
+    }
+
+    async fn approval(&self, tenant: TenantId, id: ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+        self.readers.point(|conn| approval::find(conn, tenant, id))
+    }
+
+    async fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<ApprovalRow>, StoreError> {
+        let filter = filter.clone();
+        self.readers.long(move |conn| approval::list(conn, &filter)).await
+    }
+
+    async fn lapsed_approvals(&self, limit: u32) -> Result<Vec<ApprovalRow>, StoreError> {
+        let now = self.now();
+        self.readers.long(move |conn| approval::lapsed(conn, now, limit)).await
     }
 
     async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {

@@ -99,7 +99,10 @@ const BUSY_TRIES: i32 = 4_500;
 
 /// Brings the schema up to date; safe when several processes start at once.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let migrations = Migrations::new(vec![M::up(include_str!("../migrations/0001_first.sql"))]);
+    let migrations = Migrations::new(vec![
+        M::up(include_str!("../migrations/0001_first.sql")),
+        M::up(include_str!("../migrations/0003_approvals.sql")),
+    ]);
     for _ in 0..MIGRATION_TRIES {
         if let Ok(SchemaVersion::Outside(_)) = migrations.current_version(connection) {
             return Err(StoreError::Corrupt("schema of a newer version"));
