@@ -6,6 +6,7 @@
 mod carriers;
 mod doors;
 mod error;
+mod kms;
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -32,7 +33,7 @@ use crate::dispatch::Dispatch;
 use crate::event::{Mode, Role};
 use crate::guard::{self, Guard};
 use crate::ids::{self, TenantId};
-use crate::keyring::{FileKms, Keyring};
+use crate::keyring::Keyring;
 use crate::phone::VirtualNumber;
 use crate::relay::Relay;
 use crate::store::{MemoryScratch, Rate, Scratch, SqliteStore, Store, TenantRow};
@@ -78,10 +79,10 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = SqliteStore::open(&config.database, Arc::clone(&clock), ids::fresh::<ids::Node>())
             .map_err(|source| AppError::Store { path: config.database.clone(), source })?;
-        let kms = FileKms::open(&config.keys, store.is_empty()?)?;
+        let kms = kms::open(&config, store.is_empty()?).await?;
         let store = Arc::new(store);
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
-        let keyring = Arc::new(Keyring::open(Arc::clone(&shared), Arc::new(kms)).await?);
+        let keyring = Arc::new(Keyring::open(Arc::clone(&shared), kms).await?);
         let access = Arc::new(Access::open(Arc::clone(&shared), Arc::clone(&keyring), policies).await?);
         if config.keys_beside_data() && access.tenants().iter().any(|tenant| tenant.mode == Mode::Live) {
             return Err(AppError::KeysBesideData);

@@ -6,10 +6,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+mod kms;
+
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};
+use kms::RawKms;
 
 /// What to run with, checked and with every path made absolute to where it was written.
 #[derive(Clone, Debug)]
@@ -26,8 +31,14 @@ pub struct Config {
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The SQLite file.
     pub database: PathBuf,
-    /// The folder of the key file.
+    /// The folder of the key file, for the file KMS.
     pub keys: PathBuf,
+    /// Who holds the key-encryption keys.
+    pub kms: KmsKind,
+    /// How long unwrapped keys are used while the KMS cannot be asked.
+    pub key_cache: KeyCache,
+    /// How often keys are replaced.
+    pub rotation: Rotation,
     /// A folder of policies in place of the built-in ones.
     pub policies: Option<PathBuf>,
     /// Requests per second and credential, and the burst.
@@ -138,6 +149,9 @@ impl Config {
 
     /// Whether the key file lies inside the data folder, where a copy of the data takes the keys along.
     pub fn keys_beside_data(&self) -> bool {
+        if !matches!(self.kms, KmsKind::File) {
+            return false;
+        }
         let keys = real(&self.keys);
         let folders = [Some(self.data.as_path()), self.database.parent()];
         folders.into_iter().flatten().any(|folder| keys.starts_with(real(folder)))
@@ -192,6 +206,7 @@ struct Raw {
     server: RawServer,
     store: RawStore,
     kms: RawKms,
+    keys: Rotation,
     policies: RawPolicies,
     limits: Limits,
     carriers: Vec<RawCarrier>,
@@ -211,13 +226,6 @@ struct RawServer {
 struct RawStore {
     durable: Option<String>,
     scratch: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawKms {
-    kind: Option<String>,
-    path: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -300,6 +308,8 @@ impl Raw {
             (None, None) => absolute(PathBuf::from("keys")),
         };
         self.check_kinds(place)?;
+        self.keys.check(place)?;
+        let (kms, key_cache) = (self.kms.check(&at, place)?, self.kms.cache(place)?);
         let mut carriers = Vec::new();
         for (i, carrier) in self.carriers.into_iter().enumerate() {
             carriers.extend(carrier.check(place, i, &carriers)?);
@@ -313,19 +323,15 @@ impl Raw {
             listen,
             admin,
             keys,
+            kms,
+            key_cache,
+            rotation: self.keys,
             limits: self.limits,
             carriers,
         })
     }
 
     fn check_kinds(&self, place: &str) -> Result<(), ConfigError> {
-        if self.kms.kind.as_deref().is_some_and(|kind| kind != "file") {
-            return Err(ConfigError::new(
-                place,
-                "kms.kind",
-                "this version has the kind \"file\" only; write that or leave it out",
-            ));
-        }
         if self.store.scratch.as_deref().is_some_and(|kind| kind != "memory") {
             return Err(ConfigError::new(
                 place,

@@ -88,10 +88,11 @@ pub enum AppError {
 impl AppError {
     /// Whether a setting has to be mended, rather than something outside.
     pub fn is_setting(&self) -> bool {
-        matches!(
-            self,
-            Self::KeysBesideData | Self::Policies(_) | Self::Carrier { .. } | Self::Bind { .. } | Self::Kms(_)
-        )
+        match self {
+            Self::KeysBesideData | Self::Policies(_) | Self::Carrier { .. } | Self::Bind { .. } => true,
+            Self::Kms(error) | Self::Keys(KeyError::Kms(error)) => error.is_setting(),
+            _ => false,
+        }
     }
 }
 

@@ -11,10 +11,12 @@ pub(crate) mod double;
 mod file;
 mod keys;
 mod kms;
+mod pkcs11;
 mod proof;
 mod purpose;
 mod root;
 mod system;
+mod transit;
 mod versions;
 
 use std::collections::HashMap;
@@ -23,12 +25,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 
-pub use file::FileKms;
+pub use file::{FileKms, KeyFiles};
 pub use keys::{AudienceTag, TenantKeys};
 pub use kms::{Kms, KmsError};
+pub use pkcs11::Pkcs11Kms;
 pub use proof::ProofKey;
 pub use purpose::Owner;
 pub use system::SystemKeys;
+pub use transit::TransitKms;
 
 use crate::clock::Timestamp;
 use crate::crypto::{Key, keyset};

@@ -17,6 +17,9 @@ use crate::crypto::{self, Key};
 /// The file's name within the folder.
 pub(super) const ROOT: &str = "root.key";
 
+/// The root that is about to take its place: there only while KEKs are moved under it, or after a crash in between.
+pub(super) const NEXT: &str = "root.key.next";
+
 /// Reads the root in `dir`, making it first where there is none and `may_make` says so.
 pub(super) fn open(dir: &Path, may_make: bool) -> Result<Key, KmsError> {
     let path = dir.join(ROOT);
@@ -53,7 +56,7 @@ fn mode(path: &Path) -> Result<u32, KmsError> {
     Ok(found.permissions().mode() & 0o7777)
 }
 
-fn make_folder(dir: &Path) -> Result<(), KmsError> {
+pub(super) fn make_folder(dir: &Path) -> Result<(), KmsError> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -75,17 +78,32 @@ fn make(dir: &Path) -> std::io::Result<()> {
 }
 
 fn write(path: &Path) -> std::io::Result<()> {
-    let secret = Zeroizing::new(crypto::random::<32>());
-    let text = Zeroizing::new(HEXLOWER.encode(secret.as_slice()));
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     // The process's umask may have taken bits away; the owner must be able to read it.
     file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
+    file.write_all(&text(&Key::fresh()))?;
     file.sync_all()
 }
 
-fn read(path: PathBuf) -> Result<Key, KmsError> {
+/// How a root stands in its file.
+pub(super) fn text(root: &Key) -> Zeroizing<Vec<u8>> {
+    let digits = Zeroizing::new(HEXLOWER.encode(root.bytes()));
+    Zeroizing::new([digits.as_bytes(), b"\n"].concat())
+}
+
+/// Puts `text` in the place of the file `name` as a whole: written beside, synced, renamed, folder synced; mode 0600.
+pub(super) fn replace(dir: &Path, name: &str, text: &[u8]) -> std::io::Result<()> {
+    let beside = dir.join(format!("{name}.new"));
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    // A left-over of a crash keeps its mode: set it, whatever it was.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(&beside, dir.join(name))?;
+    File::open(dir)?.sync_all()
+}
+
+pub(super) fn read(path: PathBuf) -> Result<Key, KmsError> {
     let text = match fs::read(&path) {
         Ok(text) => Zeroizing::new(text),
         Err(source) => return Err(KmsError::Io { path, source }),

@@ -161,7 +161,7 @@ fn processes_that_start_at_once_share_one_root() {
     let starts: Vec<_> = (0..8)
         .map(|_| {
             let path = keys(&dir);
-            std::thread::spawn(move || *FileKms::open(&path, true).unwrap().folder.root.bytes())
+            std::thread::spawn(move || *FileKms::open(&path, true).unwrap().folder.root().bytes())
         })
         .collect();
     let roots: Vec<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
