@@ -277,9 +277,12 @@ impl App {
         for carrier in &app.carriers {
             tasks.spawn(Arc::clone(carrier).run(Arc::clone(&app.relay) as Arc<dyn Inbox>, halted.clone()));
         }
-        tasks.spawn(watch_links(app.carriers.clone(), halted));
+        tasks.spawn(watch_links(app.carriers.clone(), halted.clone()));
         let (address, admin_address) = (doors.address, doors.admin_address);
-        let handles = doors::open(&app, doors)?;
+        let (handles, tls) = doors::open(&app, doors)?;
+        if let Some(tls) = tls {
+            tasks.spawn(doors::follow(tls, Arc::clone(&app.store) as _, halted));
+        }
         tracing::info!(listen = %address, admin = %admin_address, "ready");
         stop.await;
         for handle in handles {
@@ -325,7 +328,10 @@ fn full_after(burst: u32, per_second: u32) -> Duration {
 }
 
 fn public_url(config: &Config) -> String {
-    config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen))
+    config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("{}://{}", if config.tls.is_some() { "https" } else { "http" }, config.listen))
 }
 
 /// The first of a hundred numbers of a range reserved for fiction: area code 867, exchange 555, 0100 to 0199.

@@ -3,18 +3,20 @@
 //! Everything is checked before anything is bound or opened. A setting that is unknown, contradicts another or would be
 //! unsafe stops the start with [`ConfigError`], one line that names where it stands, which key it is and how to mend it.
 
+mod kms;
+mod tls;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-
-mod kms;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};
 use kms::RawKms;
+pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};
+pub use tls::TlsFiles;
 
 /// What to run with, checked and with every path made absolute to where it was written.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Proxies in front of us whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// What makes the public listener speak TLS, if it does.
+    pub tls: Option<TlsFiles>,
     /// The SQLite file.
     pub database: PathBuf,
     /// The folder of the key file, for the file KMS.
@@ -219,6 +223,8 @@ struct RawServer {
     admin: Option<String>,
     public_url: Option<String>,
     trusted_proxies: Vec<String>,
+    tls: Option<tls::RawTls>,
+    client_ca: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -317,6 +323,7 @@ impl Raw {
         Ok(Config {
             database: database(self.store.durable.as_deref(), &data, &at, place)?,
             policies: policy_dir(self.policies.dir, &at, place)?,
+            tls: tls::files(self.server.tls.as_ref(), self.server.client_ca.as_ref(), &at, place)?,
             trusted_proxies: networks(&self.server.trusted_proxies, place)?,
             public_url: self.server.public_url.map(|url| public_url(&url, place)).transpose()?,
             data,

@@ -117,6 +117,15 @@ pub enum What {
     KeyCreated { owner: String, purpose: String, version: u16 },
     #[serde(rename = "policy.activated")]
     PolicyActivated { version: String },
+    /// The public listener's certificate files changed and are in force.
+    #[serde(rename = "tls.reloaded")]
+    TlsReloaded { certificate: String },
+    /// The public listener's certificate files changed and cannot be used; what was in force stays.
+    #[serde(rename = "tls.refused")]
+    TlsRefused { setting: String },
+    /// An access token was given out (RFC 6749 §4.4).
+    #[serde(rename = "credential.token_issued")]
+    AccessTokenIssued { credential: CredentialId },
     /// An authenticated caller was refused.
     #[serde(rename = "denied")]
     Denied { attempted: String, reason: String },

@@ -15,7 +15,7 @@
 //! | wiring | [`app`]: the only file that names concrete stores, carriers and key holders |
 //! | edges | [`api`]: HTTP, one file per resource · [`pages`]: the sandbox's handsets · [`worker`]: deliver, expire |
 //! | services | [`relay`]: a message across · [`verify`]: one-time codes · [`alias`]: legs and pools · [`dispatch`]: to a carrier · [`vault`]: numbers against tokens · [`keyring`]: keys and the KMS · [`access`]: who may · [`guard`]: limits · [`audit`]: reading the log |
-//! | ports | [`store`]: durable and short-lived, with their adapters · [`carrier`]: SMPP, sandbox |
+//! | ports | [`store`]: durable and short-lived, with their adapters · [`carrier`]: SMPP, sandbox · [`tls`]: certificates of the public listener and of its clients |
 //! | | [`telemetry`]: scrubbed log lines, counters |
 //! | core, pure | [`event`] · [`token`] · [`phone`] · [`crypto`] · [`message`] · [`ids`] · [`config`] · [`clock`] |
 //!
@@ -57,6 +57,7 @@ pub mod phone;
 pub mod relay;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod token;
 pub mod vault;
 pub mod verify;

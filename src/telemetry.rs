@@ -32,6 +32,8 @@ pub struct Metrics {
     pub latency: HistogramVec,
     /// Carrier links: 1 up, 0 down.
     pub carrier_up: IntGaugeVec,
+    /// Changed certificate files that were looked at, by outcome: `taken` or `refused`. Alert on `refused`.
+    pub certificates: IntCounterVec,
     /// Seconds between a message's arrival and its submission, by lane.
     pub delivery: HistogramVec,
 }
@@ -64,6 +66,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         carrier_up: registered(
             &registry,
             IntGaugeVec::new(prometheus::Opts::new("bauta_carrier_up", "Whether a carrier's link is up"), &["carrier"]),
+        ),
+        certificates: registered(
+            &registry,
+            counters("bauta_tls_reloads_total", "Changed certificate files, by outcome", &["outcome"]),
         ),
         delivery: registered(&registry, histograms("bauta_delivery_seconds", "From arrival to submission", &["lane"])),
         registry,

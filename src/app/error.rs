@@ -9,6 +9,7 @@ use crate::alias::AliasError;
 use crate::carrier::SmppSettingError;
 use crate::keyring::{KeyError, KmsError};
 use crate::store::{ScratchError, StoreError};
+use crate::tls::TlsError;
 
 /// Why the rooms could not be opened or the listeners not bound.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,9 @@ pub enum AppError {
          move the key folder elsewhere and name it in bauta.toml: [kms] path = \"…\""
     )]
     KeysBesideData,
+    /// A certificate file.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A listener.
     #[error("{setting}: {address} cannot be bound ({source}); free it or name another address")]
     Bind {
@@ -89,7 +93,7 @@ impl AppError {
     /// Whether a setting has to be mended, rather than something outside.
     pub fn is_setting(&self) -> bool {
         match self {
-            Self::KeysBesideData | Self::Policies(_) | Self::Carrier { .. } | Self::Bind { .. } => true,
+            Self::KeysBesideData | Self::Policies(_) | Self::Carrier { .. } | Self::Bind { .. } | Self::Tls(_) => true,
             Self::Kms(error) | Self::Keys(KeyError::Kms(error)) => error.is_setting(),
             _ => false,
         }

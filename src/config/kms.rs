@@ -138,7 +138,11 @@ impl RawKms {
             "transit" => &["address", "mount", "namespace", "prefix", "token", "ca_file", "timeout_ms"],
             "pkcs11" => &["module", "token", "pin", "prefix", "timeout_ms"],
             _ => {
-                return Err(wrong(place, "kind", "is none of the kinds of KMS; write \"file\", \"transit\" or \"pkcs11\""));
+                return Err(wrong(
+                    place,
+                    "kind",
+                    "is none of the kinds of KMS; write \"file\", \"transit\" or \"pkcs11\"",
+                ));
             }
         };
         if let Some(stray) = self.written().into_iter().find(|key| !wanted.contains(key)) {
@@ -186,7 +190,8 @@ impl RawKms {
     fn transit(&self, at: &dyn Fn(&std::path::Path) -> PathBuf, place: &str) -> Result<Transit, ConfigError> {
         let address = self.address.as_deref().unwrap_or_default().trim_end_matches('/');
         if !(address.starts_with("https://") || is_local(address)) {
-            let mend = "write the server's \"https://host:port\"; plain http:// is for this machine's own addresses only";
+            let mend =
+                "write the server's \"https://host:port\"; plain http:// is for this machine's own addresses only";
             return Err(wrong(place, "address", mend));
         }
         let mount = self.mount.as_deref().unwrap_or("transit").trim_matches('/').to_owned();
@@ -198,7 +203,11 @@ impl RawKms {
         }
         let token = match self.token.as_deref() {
             None | Some("") => {
-                return Err(wrong(place, "token", "is missing; write \"env:NAME\" or \"file:PATH\", where an agent keeps it"));
+                return Err(wrong(
+                    place,
+                    "token",
+                    "is missing; write \"env:NAME\" or \"file:PATH\", where an agent keeps it",
+                ));
             }
             Some(text) => match text.strip_prefix("file:") {
                 Some(path) => Token::File(at(std::path::Path::new(path))),

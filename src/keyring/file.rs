@@ -302,8 +302,7 @@ impl Folder {
 
     fn write(&self, keks: &Keks) -> Result<(), KmsError> {
         let text = serde_json::to_vec_pretty(keks).map_err(|_| self.malformed())?;
-        root::replace(&self.path, KEKS, &text)
-            .map_err(|source| KmsError::Io { path: self.path.join(KEKS), source })
+        root::replace(&self.path, KEKS, &text).map_err(|source| KmsError::Io { path: self.path.join(KEKS), source })
     }
 
     fn malformed(&self) -> KmsError {

@@ -147,8 +147,7 @@ impl Kms for Pkcs11Kms {
         if text.len() != 32 + TAG_BITS as usize / 8 {
             return Err(unopened());
         }
-        let (label, name, aad, id, iv, text) =
-            (self.label(kek), kek.to_owned(), aad.to_vec(), *id, *iv, text.to_vec());
+        let (label, name, aad, id, iv, text) = (self.label(kek), kek.to_owned(), aad.to_vec(), *id, *iv, text.to_vec());
         self.run(move |session| {
             let versions = versions(session, &label)?;
             if versions.is_empty() {
@@ -228,11 +227,7 @@ impl Seat {
         })
     }
 
-    fn once<T>(
-        &mut self,
-        settings: &config::Pkcs11,
-        work: &impl Fn(&Session) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+    fn once<T>(&mut self, settings: &config::Pkcs11, work: &impl Fn(&Session) -> Result<T, Fault>) -> Result<T, Fault> {
         let session = match self.session.take() {
             Some(session) => session,
             None => log_in(&self.library, settings)?,

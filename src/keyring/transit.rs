@@ -45,7 +45,8 @@ impl TransitKms {
         if let Some(path) = &settings.ca_file {
             client = client.tls_certs_only(certificates(path)?);
         }
-        let client = client.build().map_err(|error| setting("kms.ca_file", format!("TLS cannot be set up: {error}")))?;
+        let client =
+            client.build().map_err(|error| setting("kms.ca_file", format!("TLS cannot be set up: {error}")))?;
         Ok(Self { settings, token: ArcSwap::from_pointee(token), client })
     }
 

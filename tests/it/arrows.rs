@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["app"],
     &["pages", "api", "worker"],
     &["relay", "verify", "alias", "dispatch", "vault", "access", "keyring", "guard", "audit"],
-    &["store", "carrier"],
+    &["store", "carrier", "tls"],
     &["telemetry"],
     &["event", "token", "phone", "crypto", "message", "ids", "config", "clock"],
 ];

@@ -21,7 +21,8 @@ fn without_a_word_keys_are_in_a_file_and_unwrapped_ones_live_five_minutes() {
 
 #[test]
 fn a_transit_engine_is_read_with_its_defaults_and_its_token_is_not_shown() {
-    let config = load("[kms]\nkind=\"transit\"\naddress=\"https://vault:8200/\"\ntoken=\"s.hush\"\ncache_s=60").unwrap();
+    let config =
+        load("[kms]\nkind=\"transit\"\naddress=\"https://vault:8200/\"\ntoken=\"s.hush\"\ncache_s=60").unwrap();
     let KmsKind::Transit(transit) = &config.kms else { unreachable!() };
     assert_eq!((transit.address.as_str(), transit.mount.as_str()), ("https://vault:8200", "transit"));
     assert_eq!(transit.prefix, "bauta-");
