@@ -5,18 +5,21 @@
 //! out of reach; each may be repeated without harm. A token that the server refuses is read from its file again.
 //! The engine makes a key that it is asked to encrypt with, so nothing is encrypted before the key was seen.
 
+mod http;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use data_encoding::BASE64;
-use reqwest::{Method, StatusCode};
+use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use self::http::{Answer, Http};
 use super::kms::{Kms, KmsError};
 use crate::config::{Token, Transit};
 use crate::crypto::Key;
@@ -25,7 +28,7 @@ use crate::crypto::Key;
 pub struct TransitKms {
     settings: Transit,
     token: ArcSwap<Zeroizing<String>>,
-    client: reqwest::Client,
+    http: Http,
 }
 
 impl TransitKms {
@@ -35,19 +38,8 @@ impl TransitKms {
     /// [`KmsError::Setting`] if the token or the certificates cannot be read.
     pub fn new(settings: Transit) -> Result<Self, KmsError> {
         let token = read_token(&settings.token)?;
-        // Whoever was first installed the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = reqwest::Client::builder()
-            .timeout(settings.timeout)
-            .connect_timeout(settings.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if let Some(path) = &settings.ca_file {
-            client = client.tls_certs_only(certificates(path)?);
-        }
-        let client =
-            client.build().map_err(|error| setting("kms.ca_file", format!("TLS cannot be set up: {error}")))?;
-        Ok(Self { settings, token: ArcSwap::from_pointee(token), client })
+        let http = Http::new(settings.ca_file.as_deref(), settings.timeout)?;
+        Ok(Self { settings, token: ArcSwap::from_pointee(token), http })
     }
 
     fn path(&self, operation: &str, kek: &str) -> String {
@@ -68,33 +60,19 @@ impl TransitKms {
                 Ok(answer) if answer.status == StatusCode::FORBIDDEN => return Err(self.away(REFUSED)),
                 Ok(answer) if answer.is_passing() => fault = format!("it answers {}", answer.status),
                 Ok(answer) => return Ok(answer),
-                // Its text may hold the address, never body or header.
-                Err(error) if error.is_timeout() => fault = "it does not answer in time".to_owned(),
-                Err(error) => fault = format!("it cannot be reached ({})", root_cause(&error)),
+                Err(told) => fault = told,
             }
         }
         Err(self.away(&fault))
     }
 
-    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, reqwest::Error> {
+    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, String> {
         let url = format!("{}/v1/{}/{path}", self.settings.address, self.settings.mount);
-        let mut request = self.client.request(method, url).header("X-Vault-Token", self.token.load().as_str());
-        request = request.header("X-Vault-Request", "true");
-        if let Some(namespace) = &self.settings.namespace {
-            request = request.header("X-Vault-Namespace", namespace);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let mut response = request.send().await?;
-        let mut text = Zeroizing::new(Vec::new());
-        while let Some(chunk) = response.chunk().await? {
-            if text.len() + chunk.len() > LONGEST {
-                break;
-            }
-            text.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status: response.status(), text })
+        let token = self.token.load();
+        let mut headers = vec![("X-Vault-Token", token.as_str()), ("X-Vault-Request", "true")];
+        headers.extend(self.settings.namespace.as_deref().map(|namespace| ("X-Vault-Namespace", namespace)));
+        let body = body.map(serde_json::to_vec).transpose().map_err(|error| error.to_string())?;
+        self.http.send(method, &url, &headers, Zeroizing::new(body.unwrap_or_default())).await
     }
 
     /// Whether the token's file holds another token by now, which is used from here on.
@@ -224,18 +202,6 @@ impl Kms for TransitKms {
     }
 }
 
-struct Answer {
-    status: StatusCode,
-    text: Zeroizing<Vec<u8>>,
-}
-
-impl Answer {
-    /// Whether the same request may be granted soon: sealed, standby, busy.
-    fn is_passing(&self) -> bool {
-        self.status.is_server_error() || self.status.is_redirection() || self.status == StatusCode::TOO_MANY_REQUESTS
-    }
-}
-
 #[derive(Deserialize)]
 struct Enclosed<T> {
     data: T,
@@ -287,33 +253,13 @@ fn read_token(token: &Token) -> Result<Zeroizing<String>, KmsError> {
     Ok(text)
 }
 
-fn certificates(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, KmsError> {
-    let wrong = |fault: String| setting("kms.ca_file", format!("{}: {fault}; name a PEM file", path.display()));
-    let pem = std::fs::read(path).map_err(|error| wrong(error.kind().to_string()))?;
-    match reqwest::Certificate::from_pem_bundle(&pem) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(wrong("holds no certificate".to_owned())),
-    }
-}
-
 fn setting(key: &'static str, mend: String) -> KmsError {
     KmsError::Setting { key, mend }
-}
-
-/// The innermost reason: the outer ones repeat the address.
-fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 /// How often one request is made.
 const TRIES: u32 = 3;
 /// Before the second; twice that before the third.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Answers are a few hundred bytes, lists a few hundred thousand.
-const LONGEST: usize = 16 << 20;
 /// What a token without the rights meets.
 const REFUSED: &str = "it refuses our token; renew the token, or give it the policy that docs/operations.md lists";

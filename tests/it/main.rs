@@ -12,6 +12,7 @@ mod arrows;
 mod browser;
 mod cli;
 mod http;
+mod keys;
 mod leak;
 mod main_job;
 mod peer;

@@ -1,0 +1,5 @@
+//! Keys against real holders of them: a folder, an OpenBao server, a SoftHSM token.
+
+mod conformance;
+mod peers;
+mod transit;
