@@ -22,7 +22,7 @@ use carriers::{smpp, watch_links};
 pub use doors::Doors;
 pub use error::AppError;
 
-use crate::access::{Access, Action, Credentials, NewCredential, Policies, Pools, Terminal};
+use crate::access::{Access, Action, Credentials, NewCredential, Opened, Pools, Terminal};
 use crate::alias::{Alias, Import, NewPool};
 use crate::api::Api;
 use crate::audit::Log;
@@ -75,7 +75,6 @@ impl App {
     /// # Errors
     /// If a setting is unsafe, or the store, the keys or the policies cannot be opened.
     pub async fn open(config: Config) -> Result<Self, AppError> {
-        let policies = Policies::load(config.policies.as_deref())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = SqliteStore::open(&config.database, Arc::clone(&clock), ids::fresh::<ids::Node>())
             .map_err(|source| AppError::Store { path: config.database.clone(), source })?;
@@ -83,7 +82,12 @@ impl App {
         let store = Arc::new(store);
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
         let keyring = Arc::new(Keyring::open(Arc::clone(&shared), kms).await?);
-        let access = Arc::new(Access::open(Arc::clone(&shared), Arc::clone(&keyring), policies).await?);
+        let policies = Opened::Settings(config.policies.clone());
+        let access = Access::begin(Arc::clone(&shared), Arc::clone(&keyring), policies).await?;
+        let access = Arc::new(access.kept_by(config.policy_keeper));
+        if config.policy_keeper.is_some() && access.keeper().is_none() {
+            return Err(AppError::NoKeeper);
+        }
         if config.keys_beside_data() && access.tenants().iter().any(|tenant| tenant.mode == Mode::Live) {
             return Err(AppError::KeysBesideData);
         }
@@ -267,7 +271,9 @@ impl App {
         let app = self;
         let _only = lock(&app.config)?;
         app.store.release_leases(HOLDER).await?;
-        app.access.tell_policies().await?;
+        if let Some(folder) = &app.config.policies {
+            app.access.tell_files(folder);
+        }
         let (halt, halted) = watch::channel(false);
         let mut tasks = tokio::task::JoinSet::new();
         let access = Arc::clone(&app.access);

@@ -4,6 +4,7 @@
 //! unsafe stops the start with [`ConfigError`], one line that names where it stands, which key it is and how to mend it.
 
 mod kms;
+mod policies;
 mod tls;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 
 use kms::RawKms;
 pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};
+use policies::RawPolicies;
 pub use tls::TlsFiles;
 
 /// What to run with, checked and with every path made absolute to where it was written.
@@ -45,6 +47,8 @@ pub struct Config {
     pub rotation: Rotation,
     /// A folder of policies in place of the built-in ones.
     pub policies: Option<PathBuf>,
+    /// The tenant whose people keep the policies of the whole deployment.
+    pub policy_keeper: Option<crate::ids::TenantId>,
     /// Requests per second and credential, and the burst.
     pub limits: Limits,
     /// SMPP links, in the order of preference.
@@ -234,12 +238,6 @@ struct RawStore {
     scratch: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RawPolicies {
-    dir: Option<PathBuf>,
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawCarrier {
@@ -322,8 +320,9 @@ impl Raw {
         }
         Ok(Config {
             database: database(self.store.durable.as_deref(), &data, &at, place)?,
-            policies: policy_dir(self.policies.dir, &at, place)?,
             tls: tls::files(self.server.tls.as_ref(), self.server.client_ca.as_ref(), &at, place)?,
+            policy_keeper: self.policies.keeper(place)?,
+            policies: self.policies.folder(&at, place)?,
             trusted_proxies: networks(&self.server.trusted_proxies, place)?,
             public_url: self.server.public_url.map(|url| public_url(&url, place)).transpose()?,
             data,
@@ -465,23 +464,6 @@ fn database(
             )),
         },
     }
-}
-
-fn policy_dir(
-    dir: Option<PathBuf>,
-    at: &dyn Fn(&Path) -> PathBuf,
-    place: &str,
-) -> Result<Option<PathBuf>, ConfigError> {
-    let Some(dir) = dir else { return Ok(None) };
-    let dir = at(&dir);
-    if !dir.is_dir() {
-        return Err(ConfigError::new(
-            place,
-            "policies.dir",
-            "is no folder; name one with .cedar files or leave it out for the built-in policies",
-        ));
-    }
-    Ok(Some(dir))
 }
 
 fn absolute(path: PathBuf) -> PathBuf {

@@ -115,8 +115,17 @@ pub enum What {
     Thawed { target: String },
     #[serde(rename = "key.created")]
     KeyCreated { owner: String, purpose: String, version: u16 },
+    /// Somebody wants other policies, against those in force.
+    #[serde(rename = "policy.proposed")]
+    PolicyProposed { version: String, base: Option<String> },
+    /// A second person said yes to them.
+    #[serde(rename = "policy.approved")]
+    PolicyApproved { version: String, proposer: String },
+    /// They are in force, over those that were before.
     #[serde(rename = "policy.activated")]
-    PolicyActivated { version: String },
+    PolicyActivated { version: String, over: Option<String> },
+    #[serde(rename = "policy.withdrawn")]
+    PolicyWithdrawn { version: String },
     /// The public listener's certificate files changed and are in force.
     #[serde(rename = "tls.reloaded")]
     TlsReloaded { certificate: String },

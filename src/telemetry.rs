@@ -36,9 +36,17 @@ pub struct Metrics {
     pub certificates: IntCounterVec,
     /// Seconds between a message's arrival and its submission, by lane.
     pub delivery: HistogramVec,
+    /// 1 for the version of the policies in force.
+    policy: IntGaugeVec,
 }
 
 impl Metrics {
+    /// Shows `version` as that of the policies in force.
+    pub fn show_policy(&self, version: &str) {
+        self.policy.reset();
+        self.policy.with_label_values(&[version]).set(1);
+    }
+
     /// The Prometheus text exposition of everything counted so far.
     pub fn render(&self) -> String {
         prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
@@ -72,6 +80,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             counters("bauta_tls_reloads_total", "Changed certificate files, by outcome", &["outcome"]),
         ),
         delivery: registered(&registry, histograms("bauta_delivery_seconds", "From arrival to submission", &["lane"])),
+        policy: registered(
+            &registry,
+            IntGaugeVec::new(prometheus::Opts::new("bauta_policy_info", "The policies in force"), &["version"]),
+        ),
         registry,
     }
 });

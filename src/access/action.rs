@@ -69,6 +69,12 @@ actions! {
     TenantCreate,
     /// Read the whole log, at a terminal of the machine.
     DeploymentAudit,
+    /// See the deployment's policies, all versions.
+    PolicyRead,
+    /// Propose other policies, or take a proposal back.
+    PolicyPropose,
+    /// Put proposed policies into force.
+    PolicyActivate,
     /// See tokens of every audience of the tenant, and masks. Settled with every permit.
     AudienceCross,
 }

@@ -184,16 +184,15 @@ impl Access {
         bound: Bound,
     ) -> Result<Ruling<R>, AccessError> {
         let caller = caller.into();
-        let denied = match self.decide(caller, action, &resource, Eyes::Two) {
-            Ok(verdict) => return Ok(Ruling::Permitted(Permit::new(self.grant(caller, verdict), resource))),
+        let (denied, policy) = match self.decide(caller, action, &resource, Eyes::Two) {
+            Ok(grant) => return Ok(Ruling::Permitted(Permit::new(grant, resource))),
             Err(denied) => denied,
         };
         let with_four = matches!(denied, Denied::Forbidden).then(|| self.decide(caller, action, &resource, Eyes::Four));
-        let (Caller::Credential(principal), Some(Ok(verdict))) = (caller, with_four) else {
-            self.tell_denial(caller, action, &denied).await;
+        let (Caller::Credential(principal), Some(Ok(grant))) = (caller, with_four) else {
+            self.tell_denial(caller, action, &denied, policy).await;
             return Err(denied.into());
         };
-        let grant = self.grant(caller, verdict);
         check(&bound)?;
         let binding = self.binding(principal, action, &grant.policy, resource.purpose(), &bound);
         match bound.approval {

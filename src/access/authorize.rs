@@ -16,9 +16,10 @@ use cedar_policy::{
 use super::directory::{Directory, Owner};
 use super::memo::{Question, Verdict};
 use super::permit::{Grant, Permit, Resource};
-use super::{Access, Action, Caller, Denied, Principal, Terminal};
+use super::{Access, Action, Caller, Denied, Policies, Principal, Terminal};
 use crate::clock::Timestamp;
 use crate::event::{Event, Role, What};
+use crate::ids::TenantId;
 use crate::store::Change;
 
 /// What is asked about beside the resource: everything that the tenant keeps, of every audience.
@@ -38,76 +39,53 @@ impl Access {
     ) -> Result<Permit<R>, Denied> {
         let caller = caller.into();
         match self.decide(caller, action, &resource, Eyes::Two) {
-            Ok(verdict) => Ok(Permit::new(self.grant(caller, verdict), resource)),
-            Err(denied) => {
-                self.tell_denial(caller, action, &denied).await;
+            Ok(grant) => Ok(Permit::new(grant, resource)),
+            Err((denied, policy)) => {
+                self.tell_denial(caller, action, &denied, policy).await;
                 Err(denied)
             }
         }
     }
 
-    /// Decides as the policies do, freezes and ends looked at first. `eyes` says whether a second person agreed.
+    /// The grant, or the refusal and the version of the policies that refused: one directory's from end to end. `eyes` says
+    /// whether a second person agreed.
     pub(super) fn decide<R: Resource>(
         &self,
         caller: Caller<'_>,
         action: Action,
         resource: &R,
         eyes: Eyes,
-    ) -> Result<Verdict, Denied> {
+    ) -> Result<Grant, (Denied, String)> {
         let directory = self.directory();
+        let told = |denied| (denied, directory.policies().version().to_owned());
+        let verdict = self.weigh(&directory, caller, action, resource, eyes).map_err(told)?;
+        Ok(grant(caller, verdict, directory.policies()))
+    }
+
+    fn weigh<R: Resource>(
+        &self,
+        directory: &Directory,
+        caller: Caller<'_>,
+        action: Action,
+        resource: &R,
+        eyes: Eyes,
+    ) -> Result<Verdict, Denied> {
         let now = self.now();
-        let asked = Asked { approved: eyes == Eyes::Four, ..Asked::of(resource, &directory, caller, action, now) };
+        let plain = Asked::of(resource, directory, self.named_keeper(), caller, action, now);
+        let asked = Asked { approved: eyes == Eyes::Four, ..plain };
+        let judged = || judge(caller, &asked, directory, now);
         let verdict = match caller {
             Caller::Credential(principal) => {
-                stands(principal, &directory, action, now)?;
-                directory.memo.settle(asked.question(principal), || self.judge(caller, &asked, &directory))
+                stands(principal, directory, action, now)?;
+                directory.memo.settle(asked.question(principal), judged)
             }
             // Whoever owns the machine is not stopped by a freeze; what a terminal may do at all is little.
-            Caller::Terminal(_) => self.judge(caller, &asked, &directory),
+            Caller::Terminal(_) => judged(),
         };
         if verdict.allowed { Ok(verdict) } else { Err(Denied::Forbidden) }
     }
 
-    /// The decision itself, and with it what the caller gets to see.
-    fn judge(&self, caller: Caller<'_>, asked: &Asked, directory: &Directory) -> Verdict {
-        let second_person = directory.second_person(caller.tenant(), caller.person(), self.now());
-        let allowed = self.ask_cedar(caller, asked, second_person);
-        let sees_all = allowed && self.ask_cedar(caller, &asked.on_holdings(Action::AudienceCross), second_person);
-        Verdict { allowed, sees_all }
-    }
-
-    fn ask_cedar(&self, caller: Caller<'_>, asked: &Asked, second_person: bool) -> bool {
-        let Some((request, entities)) = asked.in_cedar(caller, self.policies(), second_person) else {
-            tracing::error!(action = asked.action.as_str(), "a request could not be put to the policies");
-            return false;
-        };
-        let response = Authorizer::new().is_authorized(&request, &self.policies().set, &entities);
-        for cedar_policy::AuthorizationError::PolicyEvaluationError(error) in response.diagnostics().errors() {
-            let policy = error.policy_id();
-            tracing::error!(%policy, action = asked.action.as_str(), "a policy failed, which denies");
-        }
-        response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
-    }
-
-    pub(super) fn grant(&self, caller: Caller<'_>, verdict: Verdict) -> Grant {
-        let (credential, brand, audience) = match caller {
-            Caller::Credential(p) => (Some(p.credential), p.brand.clone(), p.audience.clone()),
-            Caller::Terminal(t) => (None, t.tenant.name.clone(), None),
-        };
-        Grant {
-            tenant: caller.tenant(),
-            mode: caller.mode(),
-            brand,
-            actor: caller.actor(),
-            credential,
-            audience,
-            sees_all: verdict.sees_all,
-            policy: self.policies().version().to_owned(),
-            approval: None,
-        }
-    }
-
-    pub(super) async fn tell_denial(&self, caller: Caller<'_>, action: Action, denied: &Denied) {
+    pub(super) async fn tell_denial(&self, caller: Caller<'_>, action: Action, denied: &Denied, policy: String) {
         let now = self.now();
         if let Caller::Credential(principal) = caller
             && !self.ledger().tells(principal.credential, now)
@@ -118,7 +96,7 @@ impl Access {
             at: now,
             tenant: Some(caller.tenant()),
             actor: caller.actor(),
-            policy: Some(self.policies().version().to_owned()),
+            policy: Some(policy),
             what: What::Denied { attempted: action.as_str().to_owned(), reason: denied.code().to_owned() },
         };
         if let Err(error) = self.store().commit(Change::telling(event)).await {
@@ -136,6 +114,47 @@ pub(super) enum Eyes {
     Four,
 }
 
+/// The decision itself, and with it what the caller gets to see.
+fn judge(caller: Caller<'_>, asked: &Asked, directory: &Directory, now: Timestamp) -> Verdict {
+    let (policies, second_person) =
+        (directory.policies(), directory.second_person(caller.tenant(), caller.person(), now));
+    let allowed = ask(caller, asked, policies, second_person);
+    let sees_all = allowed && ask(caller, &asked.on_holdings(Action::AudienceCross), policies, second_person);
+    Verdict { allowed, sees_all }
+}
+
+/// Puts one question to the policies. Whatever goes wrong on the way is a denial.
+pub(super) fn ask(caller: Caller<'_>, asked: &Asked, policies: &Policies, second_person: bool) -> bool {
+    let Some((request, entities)) = asked.in_cedar(caller, policies, second_person) else {
+        tracing::error!(action = asked.action.as_str(), "a request could not be put to the policies");
+        return false;
+    };
+    let response = Authorizer::new().is_authorized(&request, &policies.set, &entities);
+    for cedar_policy::AuthorizationError::PolicyEvaluationError(error) in response.diagnostics().errors() {
+        let policy = error.policy_id();
+        tracing::error!(%policy, action = asked.action.as_str(), "a policy failed, which denies");
+    }
+    response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
+}
+
+fn grant(caller: Caller<'_>, verdict: Verdict, policies: &Policies) -> Grant {
+    let (credential, brand, audience) = match caller {
+        Caller::Credential(p) => (Some(p.credential), p.brand.clone(), p.audience.clone()),
+        Caller::Terminal(t) => (None, t.tenant.name.clone(), None),
+    };
+    Grant {
+        tenant: caller.tenant(),
+        mode: caller.mode(),
+        brand,
+        actor: caller.actor(),
+        credential,
+        audience,
+        sees_all: verdict.sees_all,
+        policy: policies.version().to_owned(),
+        approval: None,
+    }
+}
+
 /// Whether credential and tenant may act at all at this moment.
 fn stands(principal: &Principal, directory: &Directory, action: Action, now: Timestamp) -> Result<(), Denied> {
     let standing = directory.standing(principal.credential).ok_or(Denied::Unauthenticated)?;
@@ -150,30 +169,53 @@ fn stands(principal: &Principal, directory: &Directory, action: Action, now: Tim
 }
 
 /// One question, in the words that policies and memo share.
-struct Asked {
-    action: Action,
-    kind: &'static str,
-    owner: Option<String>,
-    audience: Option<String>,
-    purpose: Option<String>,
-    id: Option<String>,
-    own: bool,
-    grants: Option<Role>,
-    approved: bool,
-    address: Option<IpAddr>,
-    hour: u8,
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub(super) action: Action,
+    pub(super) kind: &'static str,
+    pub(super) owner: Option<String>,
+    pub(super) audience: Option<String>,
+    pub(super) purpose: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) own: bool,
+    pub(super) grants: Option<Role>,
+    pub(super) approved: bool,
+    pub(super) address: Option<IpAddr>,
+    pub(super) hour: u8,
 }
 
 impl Asked {
+    /// About a resource of the caller's own, with nothing said of the circumstances.
+    pub(super) fn plainly(action: Action, kind: &'static str) -> Self {
+        Self {
+            action,
+            kind,
+            owner: None,
+            audience: None,
+            purpose: None,
+            id: None,
+            own: false,
+            grants: None,
+            approved: false,
+            address: None,
+            hour: 0,
+        }
+    }
+
     fn of<R: Resource>(
         resource: &R,
         directory: &Directory,
+        keeper: Option<TenantId>,
         caller: Caller<'_>,
         action: Action,
         now: Timestamp,
     ) -> Self {
         let id = resource.id();
         let owner = match id.as_deref().map_or(Owner::Asker, |id| directory.owner(id)) {
+            _ if R::DEPLOYMENT_WIDE => directory.keeper(keeper).map_or(Owner::Nobody, Owner::Tenant),
+            owner => owner,
+        };
+        let owner = match owner {
             Owner::Asker => None,
             Owner::Tenant(tenant) => (tenant != caller.tenant()).then(|| tenant.to_string()),
             Owner::Nobody => Some(String::new()),
@@ -230,12 +272,7 @@ impl Asked {
     }
 
     /// The request and its two entities; none if they do not agree with the schema, which is a denial.
-    fn in_cedar(
-        &self,
-        caller: Caller<'_>,
-        policies: &super::Policies,
-        second_person: bool,
-    ) -> Option<(Request, Entities)> {
+    fn in_cedar(&self, caller: Caller<'_>, policies: &Policies, second_person: bool) -> Option<(Request, Entities)> {
         let tenant = caller.tenant().to_string();
         let owner = self.owner.as_deref().unwrap_or(&tenant);
         let principal = match caller {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Standing;
+use super::{PolicyError, Standing};
 use crate::clock::Timestamp;
 use crate::event::{Actor, Event, What};
 use crate::ids::CredentialId;
@@ -73,6 +73,15 @@ pub enum AccessError {
     /// The second person's word is not there, or does not cover this.
     #[error(transparent)]
     Approval(#[from] super::ApprovalError),
+    /// Other policies are in force than those that the proposal was made against, or it is no proposal.
+    #[error("other policies are in force than the proposal was made against; propose again over those in force")]
+    PolicyConflict,
+    /// Too much waits.
+    #[error("20 proposals wait over the policies in force; withdraw some")]
+    TooManyProposals,
+    /// The policies are wrong.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,4 +1,4 @@
-//! The directory: tenants, credentials and freezes as one immutable snapshot in memory, so that knowing a caller costs
+//! The directory: tenants, credentials, freezes and policies as one immutable snapshot in memory, so that knowing a caller costs
 //! no read of the store.
 //!
 //! A snapshot is replaced as a whole when the store's directory version moves. Credentials are found by the HMAC of
@@ -11,21 +11,22 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Policies;
 use super::memo::Memo;
 use super::principal::Standing;
 use crate::clock::Timestamp;
-use crate::event::Role;
+use crate::event::{Mode, Role};
 use crate::ids::{AliasId, CredentialId, TenantId};
 use crate::store::{CredentialRow, DirectoryRows, TenantRow};
 
 /// One snapshot.
-#[derive(Default)]
 pub(super) struct Directory {
     pub(super) version: u64,
     tenants: HashMap<TenantId, Arc<TenantRow>>,
     by_secret: HashMap<[u8; 32], Arc<Standing>>,
     by_id: HashMap<CredentialId, Entry>,
     frozen: Frozen,
+    policies: Arc<Policies>,
     pub(super) memo: Memo,
 }
 
@@ -92,9 +93,16 @@ impl Frozen {
 }
 
 impl Directory {
-    pub(super) fn of(rows: DirectoryRows) -> Self {
-        let mut directory = Self { version: rows.version, ..Self::default() };
-        directory.tenants = rows.tenants.into_iter().map(|row| (row.id, Arc::new(row))).collect();
+    pub(super) fn of(rows: DirectoryRows, policies: Arc<Policies>) -> Self {
+        let mut directory = Self {
+            version: rows.version,
+            tenants: rows.tenants.into_iter().map(|row| (row.id, Arc::new(row))).collect(),
+            by_secret: HashMap::new(),
+            by_id: HashMap::new(),
+            frozen: Frozen::default(),
+            policies,
+            memo: Memo::default(),
+        };
         rows.credentials.into_iter().for_each(|row| directory.add(row));
         for target in rows.frozen.iter().filter_map(|id| Target::parse(id)) {
             directory.frozen.set(target, true);
@@ -119,8 +127,14 @@ impl Directory {
             by_secret: self.by_secret.clone(),
             by_id: self.by_id.clone(),
             frozen,
+            policies: Arc::clone(&self.policies),
             memo: Memo::default(),
         }
+    }
+
+    /// The policies in force as of this snapshot.
+    pub(super) fn policies(&self) -> &Arc<Policies> {
+        &self.policies
     }
 
     pub(super) fn by_secret(&self, secret: &[u8; 32]) -> Option<&Arc<Standing>> {
@@ -174,6 +188,26 @@ impl Directory {
     /// Whether a credential may be stood on: it has not ended and is not frozen.
     pub(super) fn in_office(&self, id: CredentialId, now: Timestamp) -> bool {
         self.standing(id).is_some_and(|standing| !standing.ended(now)) && !self.frozen.credential(id)
+    }
+
+    /// The tenant whose people keep the policies: `named`, if it is there; where none is named, the only live tenant, or
+    /// the oldest of all if none is live.
+    pub(super) fn keeper(&self, named: Option<TenantId>) -> Option<TenantId> {
+        if let Some(named) = named {
+            return self.tenants.contains_key(&named).then_some(named);
+        }
+        let mut live = self.tenants.values().filter(|tenant| tenant.mode == Mode::Live).map(|tenant| tenant.id);
+        match (live.next(), live.next()) {
+            (Some(only), None) => Some(only),
+            (Some(_), Some(_)) => None,
+            (None, _) => self.tenants.keys().min().copied(),
+        }
+    }
+
+    /// The credentials of a tenant that have not ended by `now`.
+    pub(super) fn standings(&self, tenant: TenantId, now: Timestamp) -> Vec<Arc<Standing>> {
+        let standings = self.by_id.values().map(|entry| &entry.standing);
+        standings.filter(|standing| standing.tenant == tenant && !standing.ended(now)).cloned().collect()
     }
 
     /// Whose an id is: a tenant's own, or that of the tenant that issued the credential. An alias's owner is not known

@@ -13,11 +13,13 @@ use tokio::sync::{Mutex, watch};
 use super::denial::Ledger;
 use super::directory::{Directory, Target};
 use super::key::MAX_LENGTH;
+use super::policy::{OpenError, Opened};
 use super::{Denied, Policies, Principal, Standing, key_mode};
 use crate::clock::Timestamp;
-use crate::event::{Actor, Event, What};
+use crate::ids::TenantId;
 use crate::keyring::{Keyring, SystemKeys};
 use crate::store::{Change, Store, StoreError};
+use crate::telemetry;
 
 /// How often the store is asked whether the directory moved.
 const POLL: Duration = Duration::from_millis(250);
@@ -27,29 +29,45 @@ pub struct Access {
     store: Arc<dyn Store>,
     keyring: Arc<Keyring>,
     system: Arc<SystemKeys>,
-    policies: Policies,
     directory: ArcSwap<Directory>,
     /// Held while the directory is read and replaced, so that an older reading never replaces a newer one.
     replacing: Mutex<()>,
     ledger: Ledger,
+    /// The tenant that the settings name to keep the policies.
+    keeper: Option<TenantId>,
 }
 
 impl Access {
-    /// Reads the directory. [`Self::watch`] has to run for it to stay fresh.
+    /// Reads the directory, having put `policies` into force if none are yet. [`Self::watch`] has to run for it to stay
+    /// fresh.
     ///
     /// # Errors
-    /// If the store cannot be read.
-    pub async fn open(store: Arc<dyn Store>, keyring: Arc<Keyring>, policies: Policies) -> Result<Self, StoreError> {
-        let directory = Directory::of(store.directory().await?);
-        Ok(Self {
+    /// If the store cannot be read, or what is in force there cannot be compiled.
+    pub async fn open(store: Arc<dyn Store>, keyring: Arc<Keyring>, policies: Policies) -> Result<Self, OpenError> {
+        Self::begin(store, keyring, Opened::Given(Box::new(policies))).await
+    }
+
+    pub(super) fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, directory: Directory) -> Self {
+        telemetry::metrics().show_policy(directory.policies().version());
+        Self {
             system: keyring.system(),
             store,
             keyring,
-            policies,
             directory: ArcSwap::from_pointee(directory),
             replacing: Mutex::default(),
             ledger: Ledger::default(),
-        })
+            keeper: None,
+        }
+    }
+
+    /// The same, with the tenant that the settings name to keep the policies.
+    #[must_use]
+    pub fn kept_by(self, keeper: Option<TenantId>) -> Self {
+        Self { keeper, ..self }
+    }
+
+    pub(super) fn named_keeper(&self) -> Option<TenantId> {
+        self.keeper
     }
 
     /// Who presents this key. A key that is not known is looked up once more if another process changed the directory
@@ -120,26 +138,18 @@ impl Access {
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _held = self.replacing.lock().await;
         let rows = self.store.directory().await?;
-        if rows.version >= self.directory().version {
-            self.directory.store(Arc::new(Directory::of(rows)));
+        if rows.version < self.directory().version {
+            return Ok(());
         }
+        // Before the directory is replaced: the one follows the other, and decisions are remembered within it.
+        let policies = self.followed(&rows, self.policies()).await?;
+        self.directory.store(Arc::new(Directory::of(rows, policies)));
         Ok(())
     }
 
-    /// Tells the log which policies are in force. Once at the start of a service.
-    ///
-    /// # Errors
-    /// If the store cannot write it.
-    pub async fn tell_policies(&self) -> Result<(), StoreError> {
-        let version = self.policies.version().to_owned();
-        let what = What::PolicyActivated { version: version.clone() };
-        let event = Event { at: self.now(), tenant: None, actor: Actor::Worker, policy: Some(version), what };
-        self.store.commit(Change::telling(event)).await.map(drop)
-    }
-
     /// The policies in force.
-    pub fn policies(&self) -> &Policies {
-        &self.policies
+    pub fn policies(&self) -> Arc<Policies> {
+        Arc::clone(self.directory().policies())
     }
 
     pub(super) async fn apply_freeze(&self, target: Target, on: bool) {

@@ -1,6 +1,7 @@
 //! Decisions remembered by all that they depend on, so that asking the same again costs a lookup.
 //!
-//! Lives inside one directory snapshot and one set of policies, whose versions are therefore part of every key.
+//! Lives inside one directory snapshot, which holds its set of policies: both are replaced together, so that no decision
+//! outlives what it was taken on.
 //! Bounded: when full it forgets everything.
 
 use std::collections::HashMap;

@@ -27,7 +27,9 @@ pub use denial::{AccessError, Denied};
 pub use gate::Access;
 pub use key::{KeyTextError, key_mode};
 pub use permit::*;
-pub use policy::{Policies, PolicyError, PolicySummary};
+pub use policy::{
+    Failure, OpenError, Opened, Outcome, Policies, PolicyError, PolicyFiles, PolicySummary, PolicyView, Proposal,
+};
 pub use principal::{Caller, Principal, Standing, Terminal};
 
 #[cfg(test)]

@@ -82,6 +82,16 @@ impl<R> Permit<R> {
         self.grant.sees_all
     }
 
+    /// The person, system or user behind it, as lists show them.
+    pub fn actor_name(&self) -> &str {
+        match &self.grant.actor {
+            Actor::Credential { person, .. } => person,
+            Actor::Terminal { user } => user,
+            Actor::Carrier { name } => name,
+            Actor::Worker | Actor::Stranger => "bauta",
+        }
+    }
+
     /// The version of the policies that decided.
     pub fn policy(&self) -> &str {
         &self.grant.policy
@@ -148,6 +158,8 @@ impl<R> Permit<R> {
 pub trait Resource {
     /// The Cedar entity type, without namespace.
     const KIND: &'static str;
+    /// Whether it is the whole deployment's, and so that of the tenant that keeps its policies.
+    const DEPLOYMENT_WIDE: bool = false;
     /// The audience that the resource is made for, if it names one.
     fn audience(&self) -> Option<&str> {
         None
@@ -246,6 +258,18 @@ resource!(/// Making a tenant; only at a terminal of the machine itself.
     NewTenant {});
 resource!(/// The whole log: every tenant's entries and the deployment's own.
     DeploymentLog {});
+
+/// The deployment's policies, or one version of them.
+#[derive(Debug)]
+pub struct PolicySet {
+    /// Which; none is the one in force, or a new one.
+    pub version: Option<String>,
+}
+
+impl Resource for PolicySet {
+    const KIND: &'static str = "PolicySet";
+    const DEPLOYMENT_WIDE: bool = true;
+}
 
 /// One delivery that was decided earlier; minted by `access` for the worker from the outbox row, after it looked
 /// again at freezes, revocations and the rest.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::event::{Actor, Mode, Role};
-use crate::ids::{CredentialId, TenantId};
+use crate::ids::{self, CredentialId, TenantId};
 use crate::store::{CredentialRow, TenantRow};
 
 /// What is known about a credential and its tenant.
@@ -47,6 +47,26 @@ impl Standing {
             ends_at: row.ends_at,
             networks: row.networks.clone(),
         }
+    }
+
+    /// Of a credential that nobody holds, to try policies on.
+    pub(super) fn imagined(tenant: TenantId, mode: Mode, role: Role, person: &str, audience: Option<String>) -> Self {
+        Self {
+            credential: ids::from_bytes([3; 16]),
+            tenant,
+            mode,
+            brand: String::new(),
+            person: person.to_owned(),
+            role,
+            audience,
+            ends_at: None,
+            networks: Vec::new(),
+        }
+    }
+
+    /// An address that it may come from: the first of its first network, if it is bound to any.
+    pub(super) fn usual_address(&self) -> Option<IpAddr> {
+        self.networks.first().map(ipnet::IpNet::network)
     }
 
     /// Whether it had ended by `now`.

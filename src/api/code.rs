@@ -99,6 +99,10 @@ codes! {
         "100 requests of this credential wait for a second person. Have them decided first.";
     SamePerson "same_person" FORBIDDEN "Same person"
         "Who asked cannot decide, whatever the credential: another person has to.";
+    PolicyConflict "policy_conflict" CONFLICT "Policy conflict"
+        "Other policies are in force than those that the proposal was made against, or it is no proposal. Look at those in force and propose again.";
+    TooManyProposals "too_many_proposals" CONFLICT "Too many proposals"
+        "20 proposals of policies wait. Withdraw some.";
     AliasExpired "alias_expired" GONE "Alias is over"
         "The alias has ended.";
     VerificationApproved "verification_approved" GONE "Verification approved already"
@@ -129,6 +133,12 @@ codes! {
         "The number belongs to a pool of virtual numbers.";
     NumberInText "number_in_text" UNPROCESSABLE_ENTITY "Phone number in text"
         "A text field holds what looks like a phone number. Put a token there instead.";
+    PolicyInvalid "policy_invalid" UNPROCESSABLE_ENTITY "Invalid policies"
+        "The policies cannot be read or do not agree with the schema; `errors` names file, line and fault. Nothing was proposed.";
+    PolicyFixture "policy_fixture" UNPROCESSABLE_ENTITY "A fixture fails"
+        "The policies decide a case of their fixtures otherwise than it says; `errors` names it. Mend the policy or the case.";
+    PolicyUnsafe "policy_unsafe" UNPROCESSABLE_ENTITY "Unsafe policies"
+        "These policies may never come into force, however many agree; `errors` says why.";
     SameParty "same_party" UNPROCESSABLE_ENTITY "Same party"
         "The two tokens stand for one person.";
     Unroutable "unroutable" UNPROCESSABLE_ENTITY "Unroutable"

@@ -34,6 +34,9 @@ impl From<AccessError> for Problem {
             AccessError::Invalid { field, .. } => Self::at(Code::InvalidField, field),
             AccessError::NumberInText(field) => Self::at(Code::NumberInText, field),
             AccessError::Approval(error) => Self::refused(error.code()),
+            AccessError::PolicyConflict => Self::new(Code::PolicyConflict),
+            AccessError::TooManyProposals => Self::new(Code::TooManyProposals),
+            AccessError::Policy(error) => error.into(),
             AccessError::Store(error) => error.into(),
             AccessError::Key(error) => error.into(),
         }

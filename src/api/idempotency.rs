@@ -144,9 +144,6 @@ mod tests {
             assert_eq!(Kept::of(&Err(Problem::new(code))), None);
         }
         let wrong = Kept::of(&Err(Problem::at(Code::MissingField, "number"))).unwrap();
-        assert_eq!(
-            wrong,
-            Kept::Problem { code: "missing_field".into(), fields: vec![FieldError { field: "number".into() }] }
-        );
+        assert_eq!(wrong, Kept::Problem { code: "missing_field".into(), fields: vec![FieldError::new("number")] });
     }
 }

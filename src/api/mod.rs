@@ -25,6 +25,7 @@ mod list;
 mod metrics;
 pub mod openapi;
 mod party;
+mod policies;
 mod pools;
 mod problem;
 mod sandbox;
@@ -150,6 +151,10 @@ fn arrangements(config: &mut ServiceConfig) {
         .service(resource("/v1/approvals/{id}").route(get().to(approvals::read)))
         .service(resource("/v1/approvals/{id}/approve").route(post().to(approvals::approve)))
         .service(resource("/v1/approvals/{id}/deny").route(post().to(approvals::deny)))
+        .service(resource("/v1/policies").route(post().to(policies::propose)).route(get().to(policies::list)))
+        .service(resource("/v1/policies/{version}/activate").route(post().to(policies::activate)))
+        .service(resource("/v1/policies/{version}/withdraw").route(post().to(policies::withdraw)))
+        .service(resource("/v1/policies/{version}").route(get().to(policies::read)))
         .service(resource("/v1/freeze").route(post().to(tenant::freeze)))
         .service(resource("/v1/thaw").route(post().to(tenant::thaw)))
         .service(resource("/v1/tenant").route(get().to(tenant::read)))

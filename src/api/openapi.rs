@@ -14,7 +14,9 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::code::Code;
-use super::{aliases, approvals, audit, credentials, health, pools, problem, sandbox, tenant, tokens, verifications};
+use super::{
+    aliases, approvals, audit, credentials, health, policies, pools, problem, sandbox, tenant, tokens, verifications,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,6 +34,7 @@ use super::{aliases, approvals, audit, credentials, health, pools, problem, sand
         pools::create, pools::list, pools::read, pools::add, pools::drain,
         credentials::create, credentials::list, credentials::rotate, credentials::delete, credentials::revoke,
         approvals::list, approvals::read, approvals::approve, approvals::deny,
+        policies::propose, policies::list, policies::read, policies::activate, policies::withdraw,
         tenant::read, tenant::freeze, tenant::thaw,
         audit::entries,
         sandbox::read, sandbox::write,
@@ -45,6 +48,7 @@ use super::{aliases, approvals, audit, credentials, health, pools, problem, sand
         (name = "Pools", description = "The stock of virtual numbers."),
         (name = "Credentials", description = "Keys of persons and systems."),
         (name = "Approvals", description = "What needs a second person."),
+        (name = "Policies", description = "Who may do what in this deployment, version by version."),
         (name = "Tenant", description = "The caller's tenant, and the switch that stops it."),
         (name = "Audit", description = "The log."),
         (name = "Sandbox", description = "Handsets of test tenants."),

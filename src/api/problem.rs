@@ -37,6 +37,19 @@ pub struct FieldError {
     /// Its name in this contract, with the position in lists: `items[3].number`.
     #[schema(example = "items[3].number")]
     pub field: String,
+    /// The line in the file that the field holds, from 1, where one is at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What is wrong there and how to mend it, where the code alone does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl FieldError {
+    /// A field at fault; the code says how.
+    pub fn new(field: impl Into<String>) -> Self {
+        Self { field: field.into(), line: None, detail: None }
+    }
 }
 
 /// An RFC 9457 problem document.
@@ -74,7 +87,16 @@ impl Problem {
 
     /// A problem with one field of ours.
     pub fn at(code: Code, field: impl Into<String>) -> Self {
-        Self { fields: vec![FieldError { field: field.into() }], ..Self::new(code) }
+        Self { fields: vec![FieldError::new(field)], ..Self::new(code) }
+    }
+
+    /// The same, with the line and the fault in what its fields hold.
+    #[must_use]
+    pub fn explained(mut self, line: Option<usize>, detail: Option<String>) -> Self {
+        for field in &mut self.fields {
+            (field.line, field.detail) = (line, detail.clone());
+        }
+        self
     }
 
     /// A limit that is reached until `retry_after` has passed.
@@ -189,6 +211,8 @@ impl From<StoreError> for Problem {
 impl From<Conflict> for Problem {
     fn from(conflict: Conflict) -> Self {
         Self::new(match conflict {
+            Conflict::PolicyMoved => Code::PolicyConflict,
+            Conflict::TooMany => Code::TooManyProposals,
             Conflict::Exists => Code::AlreadyExists,
             Conflict::Missing => Code::NotFound,
             Conflict::NumberInPool => Code::NumberInPool,

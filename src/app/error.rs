@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::access::{AccessError, Denied, PolicyError};
+use crate::access::{AccessError, Denied, OpenError, PolicyError};
 use crate::alias::AliasError;
 use crate::carrier::SmppSettingError;
 use crate::keyring::{KeyError, KmsError};
@@ -37,6 +37,14 @@ pub enum AppError {
     /// The policies.
     #[error(transparent)]
     Policies(#[from] PolicyError),
+    /// The policies in force.
+    #[error(transparent)]
+    PoliciesInForce(OpenError),
+    /// The tenant that is to keep the policies.
+    #[error(
+        "policies.tenant: there is no such tenant in this store; name one that bauta tenant list shows, or leave it out"
+    )]
+    NoKeeper,
     /// A carrier's settings.
     #[error("carriers.{carrier}: {source}")]
     Carrier {
@@ -93,9 +101,24 @@ impl AppError {
     /// Whether a setting has to be mended, rather than something outside.
     pub fn is_setting(&self) -> bool {
         match self {
-            Self::KeysBesideData | Self::Policies(_) | Self::Carrier { .. } | Self::Bind { .. } | Self::Tls(_) => true,
+            Self::KeysBesideData
+            | Self::Policies(_)
+            | Self::NoKeeper
+            | Self::Carrier { .. }
+            | Self::Bind { .. }
+            | Self::Tls(_) => true,
             Self::Kms(error) | Self::Keys(KeyError::Kms(error)) => error.is_setting(),
             _ => false,
+        }
+    }
+}
+
+impl From<OpenError> for AppError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => Self::StoreLater(error),
+            OpenError::Policies(error) => Self::Policies(error),
+            OpenError::InForce { .. } => Self::PoliciesInForce(error),
         }
     }
 }

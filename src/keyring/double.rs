@@ -144,6 +144,15 @@ impl Store for MemoryStore {
         Ok(DirectoryRows { audiences: self.with(|state| state.audiences.clone()), ..DirectoryRows::default() })
     }
 
+    async fn policies(&self, _: Option<&str>, _: u32) -> Result<Vec<PolicyRow>, StoreError> {
+        not_here()
+    }
+    async fn policy(&self, _: &str) -> Result<Option<PolicyRow>, StoreError> {
+        not_here()
+    }
+    async fn policy_files(&self, _: &str) -> Result<Option<String>, StoreError> {
+        not_here()
+    }
     async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
         Ok(self.with(|state| state.keys.clone()))
     }

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod memory;
+mod policies;
 mod rows;
 mod scratch;
 mod sqlite;
@@ -13,6 +14,7 @@ mod traffic;
 
 pub use approvals::*;
 pub use memory::MemoryScratch;
+pub use policies::*;
 pub use rows::*;
 pub use scratch::{Claim, Rate, Scratch, ScratchError, Verdict};
 pub use sqlite::SqliteStore;

@@ -67,6 +67,8 @@ pub struct DirectoryRows {
     pub frozen: Vec<String>,
     /// The audiences that each tenant has tokens for.
     pub audiences: Vec<(TenantId, String)>,
+    /// The version of the policies in force; none before the first start.
+    pub policy: Option<String>,
 }
 
 /// A key version as the KMS wrapped it.

@@ -12,6 +12,7 @@ use crate::event::{Event, Leaf, Mode};
 use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::store::approvals::*;
+use crate::store::policies::*;
 use crate::store::rows::*;
 use crate::store::traffic::*;
 
@@ -32,9 +33,10 @@ pub trait Store: Send + Sync {
 
     // ── access
 
-    /// A number that grows whenever tenants, credentials, freezes or audiences change, also by another process.
+    /// A number that grows whenever tenants, credentials, freezes, audiences or the policies in force change, also by another
+    /// process.
     async fn directory_version(&self) -> Result<u64, StoreError>;
-    /// All tenants, credentials, freezes and audiences.
+    /// All tenants, credentials, freezes and audiences, and which policies are in force.
     async fn directory(&self) -> Result<DirectoryRows, StoreError>;
 
     // ── approvals
@@ -45,6 +47,15 @@ pub trait Store: Send + Sync {
     async fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<ApprovalRow>, StoreError>;
     /// Up to `limit` approvals that are still pending or unused past their time.
     async fn lapsed_approvals(&self, limit: u32) -> Result<Vec<ApprovalRow>, StoreError>;
+
+    // ── policies
+
+    /// Versions of the policies, the last proposed first, from after the version `after` on.
+    async fn policies(&self, after: Option<&str>, limit: u32) -> Result<Vec<PolicyRow>, StoreError>;
+    /// One version.
+    async fn policy(&self, version: &str) -> Result<Option<PolicyRow>, StoreError>;
+    /// What a version consists of, as canonical JSON.
+    async fn policy_files(&self, version: &str) -> Result<Option<String>, StoreError>;
 
     // ── keys
 
@@ -196,6 +207,12 @@ pub enum Conflict {
     /// Somebody else assembled or claimed it first.
     #[error("already taken")]
     Taken,
+    /// Other policies came into force meanwhile.
+    #[error("other policies are in force")]
+    PolicyMoved,
+    /// As many wait already as may.
+    #[error("too many wait")]
+    TooMany,
     /// What the change refers to is not there.
     #[error("not there")]
     Missing,
@@ -291,6 +308,16 @@ pub enum Write {
     ExpireApproval { tenant: TenantId, id: ApprovalId },
     /// A new wrapped key version; [`Conflict::Exists`] if another process was first.
     Key(WrappedKey),
+
+    /// Puts policies that a start found into force; [`Conflict::PolicyMoved`] unless `over` are, or none if it is none.
+    AdoptPolicy { row: PolicyRow, files: String, over: Option<String> },
+    /// Proposes a version; [`Conflict::PolicyMoved`] unless its base is in force, [`Conflict::Exists`] if it waits
+    /// already or is in force itself, [`Conflict::TooMany`] beyond [`MAX_PROPOSALS`].
+    ProposePolicy { row: PolicyRow, files: String },
+    /// Puts a proposal into force; [`Conflict::Missing`] if it is none, [`Conflict::PolicyMoved`] unless its base is.
+    ActivatePolicy { version: String, approver: String, at: Timestamp },
+    /// Takes a proposal back; [`Conflict::Missing`] if it is none.
+    WithdrawPolicy { version: String, at: Timestamp },
 
     /// A new token record; [`StoreError::TokenExists`] if a canonical one stands for the number already.
     Token(TokenRow),

@@ -25,6 +25,7 @@ pub(super) struct State {
     pub(super) rows: DirectoryRows,
     pub(super) keys: Vec<WrappedKey>,
     pub(super) approvals: Vec<ApprovalRow>,
+    pub(super) policies: Vec<(PolicyRow, String)>,
     pub(super) events: Vec<Event>,
     pub(super) aliases: Vec<AliasRow>,
     pub(super) messages: Vec<MessageRow>,
@@ -93,6 +94,32 @@ impl Double {
                 state.keys.push(key);
                 return Ok(());
             }
+            Write::AdoptPolicy { row, files, over } => {
+                if state.rows.policy != over {
+                    return Err(StoreError::Conflict(Conflict::PolicyMoved));
+                }
+                state.rows.policy = Some(row.version.clone());
+                state.policies.push((row, files));
+            }
+            Write::ProposePolicy { row, files } => {
+                if state.rows.policy != row.base {
+                    return Err(StoreError::Conflict(Conflict::PolicyMoved));
+                }
+                state.policies.retain(|(known, _)| known.version != row.version);
+                state.policies.push((row, files));
+                return Ok(());
+            }
+            Write::ActivatePolicy { version, approver, at } => {
+                let active = state.rows.policy.clone();
+                let mut rows = state.policies.iter_mut().map(|(row, _)| row);
+                let row = rows.find(|row| row.version == version && row.status == PolicyStatus::Proposed);
+                let row = row.ok_or(StoreError::Conflict(Conflict::Missing))?;
+                if row.base != active {
+                    return Err(StoreError::Conflict(Conflict::PolicyMoved));
+                }
+                (row.status, row.approver, row.activated_at) = (PolicyStatus::Active, Some(approver), Some(at));
+                state.rows.policy = Some(version);
+            }
             other => panic!("access does not write {other:?}"),
         }
         state.rows.version += 1;
@@ -130,6 +157,18 @@ impl Store for Double {
             return Err(none());
         }
         Ok(self.state().rows.clone())
+    }
+    async fn policies(&self, _: Option<&str>, _: u32) -> Result<Vec<PolicyRow>, StoreError> {
+        self.up()?;
+        Ok(self.state().policies.iter().map(|(row, _)| row.clone()).collect())
+    }
+    async fn policy(&self, version: &str) -> Result<Option<PolicyRow>, StoreError> {
+        self.up()?;
+        Ok(self.state().policies.iter().map(|(row, _)| row).find(|row| row.version == version).cloned())
+    }
+    async fn policy_files(&self, version: &str) -> Result<Option<String>, StoreError> {
+        self.up()?;
+        Ok(self.state().policies.iter().find(|(row, _)| row.version == version).map(|(_, files)| files.clone()))
     }
     async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
         self.up()?;

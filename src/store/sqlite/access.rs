@@ -67,7 +67,7 @@ pub(super) fn add_audience(tx: &Tx<'_>, tenant: TenantId, audience: &str) -> Res
     if added == 0 { Ok(()) } else { moved(tx) }
 }
 
-fn moved(tx: &Tx<'_>) -> Result<(), StoreError> {
+pub(super) fn moved(tx: &Tx<'_>) -> Result<(), StoreError> {
     tx.conn.prepare_cached("UPDATE meta SET value = value + 1 WHERE key = 'directory'")?.execute([])?;
     Ok(())
 }
@@ -97,7 +97,8 @@ pub(super) fn directory(conn: &Connection) -> Result<DirectoryRows, StoreError> 
     let audiences = all(&moment, "SELECT tenant, audience FROM audience ORDER BY tenant, audience", |row| {
         Ok((id(row, "tenant")?, row.get("audience")?))
     })?;
-    Ok(DirectoryRows { version, tenants, credentials, frozen, audiences })
+    let policy = super::policy::active(&moment)?;
+    Ok(DirectoryRows { version, tenants, credentials, frozen, audiences, policy })
 }
 
 pub(super) fn frozen(conn: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -11,8 +11,8 @@ use crate::event::{Leaf, Mode, Role};
 use crate::ids::{RecordId, bytes, from_bytes};
 use crate::phone::VirtualNumber;
 use crate::store::{
-    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, Conflict, DeliveryStatus, Lane, Sealed, StoreError, Task,
-    VerificationStatus,
+    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, Conflict, DeliveryStatus, Lane, PolicySource, PolicyStatus,
+    Sealed, StoreError, Task, VerificationStatus,
 };
 
 macro_rules! coded {
@@ -39,6 +39,8 @@ coded!(AliasMode { Ax = 0, Axb = 1 });
 coded!(AliasStatus { Active = 0, Released = 1, Expired = 2 });
 coded!(ApprovalStatus { Pending = 0, Approved = 1, Denied = 2, Expired = 3, Used = 4 });
 coded!(Lane { Code = 0, Notice = 1, Marketing = 2 });
+coded!(PolicyStatus { Proposed = 0, Active = 1, Superseded = 2, Withdrawn = 3 });
+coded!(PolicySource { Program = 0, Folder = 1, Proposal = 2 });
 coded!(VerificationStatus { Pending = 0, Approved = 1, Canceled = 2, Expired = 3, Exhausted = 4, Failed = 5 });
 // In the order of getting worse; from 2 on final, from 4 on failed. The SQL of `delivery` compares these.
 coded!(DeliveryStatus {

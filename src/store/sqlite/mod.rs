@@ -19,6 +19,7 @@ mod log;
 mod message;
 pub(super) mod open;
 mod outbox;
+mod policy;
 mod pool;
 mod readers;
 mod sweep;
@@ -39,7 +40,8 @@ use self::writer::Writer;
 use super::{
     AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, Change, Committed, DeliveryStatus,
     DirectoryRows, EntryFilter, EntryRow, LegRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey,
-    PoolCounts, PoolRow, ReceiptOutcome, SenderRow, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
+    PolicyRow, PoolCounts, PoolRow, ReceiptOutcome, SenderRow, Store, StoreError, TokenRow, VerificationRow,
+    WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{AliasId, ApprovalId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
@@ -143,6 +145,19 @@ impl Store for SqliteStore {
     async fn lapsed_approvals(&self, limit: u32) -> Result<Vec<ApprovalRow>, StoreError> {
         let now = self.now();
         self.readers.long(move |conn| approval::lapsed(conn, now, limit)).await
+    }
+
+    async fn policies(&self, after: Option<&str>, limit: u32) -> Result<Vec<PolicyRow>, StoreError> {
+        let after = after.map(str::to_owned);
+        self.readers.long(move |conn| policy::list(conn, after.as_deref(), limit)).await
+    }
+
+    async fn policy(&self, version: &str) -> Result<Option<PolicyRow>, StoreError> {
+        self.readers.point(|conn| policy::find(conn, version))
+    }
+
+    async fn policy_files(&self, version: &str) -> Result<Option<String>, StoreError> {
+        self.readers.point(|conn| policy::files(conn, version))
     }
 
     async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {

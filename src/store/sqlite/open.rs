@@ -102,6 +102,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let migrations = Migrations::new(vec![
         M::up(include_str!("../migrations/0001_first.sql")),
         M::up(include_str!("../migrations/0003_approvals.sql")),
+        M::up(include_str!("../migrations/0006_policies.sql")),
     ]);
     for _ in 0..MIGRATION_TRIES {
         if let Ok(SchemaVersion::Outside(_)) = migrations.current_version(connection) {

@@ -1,0 +1,143 @@
+//! What no set of policies may bring about, however many persons agree: that nobody can change policies any more, and
+//! that those who grant access to numbers see them.
+//!
+//! The second is kept by the floor too, whatever a set says; a set that tries is refused all the same, so that nobody
+//! believes in a permission that is none. Tried by asking the set, since what it permits cannot be read off its text:
+//! on the keepers' own credentials at each hour, and on every purpose that the texts name.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::fixtures::{Somebody, kind_of};
+use super::{Policies, PolicyError};
+use crate::access::authorize::Asked;
+use crate::access::{Action, Standing};
+use crate::event::{Mode, Role};
+
+/// Purposes tried at most.
+const MAX_PURPOSES: usize = 64;
+
+/// Addresses that callers may come from: this machine, and one of the documentation (RFC 5737).
+const ADDRESSES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))];
+
+/// Those who may change policies today.
+pub(super) struct Keepers {
+    /// The keeping tenant's credentials that have not ended.
+    pub(super) credentials: Vec<Arc<Standing>>,
+    /// The keeping tenant's mode.
+    pub(super) mode: Mode,
+    /// Whether the tenant has an admin.
+    pub(super) has_admin: bool,
+}
+
+impl Keepers {
+    /// Somebody of each role in a live tenant, where nobody is known.
+    pub(super) fn imagined() -> Self {
+        let credentials = Role::ALL.into_iter().map(|role| Somebody::standing(role, Mode::Live, role.as_str(), None));
+        Self { credentials: credentials.collect(), mode: Mode::Live, has_admin: true }
+    }
+
+    fn callers(&self) -> impl Iterator<Item = (Somebody, Vec<IpAddr>)> {
+        let credential = |standing: &Arc<Standing>| {
+            let addresses = standing.usual_address().map_or_else(|| ADDRESSES.to_vec(), |usual| vec![usual]);
+            (Somebody::Credential(Arc::clone(standing)), addresses)
+        };
+        let terminal = (Somebody::terminal(self.mode, self.has_admin), ADDRESSES.to_vec());
+        self.credentials.iter().map(credential).chain([terminal])
+    }
+
+    /// Whether any of them could do `action` at some hour, with or without the word of another of them.
+    fn could(&self, policies: &Policies, action: Action) -> bool {
+        self.callers().any(|(caller, addresses)| {
+            let second_person = self.has_second_person(&caller);
+            let may = |approved| may(policies, (&caller, &addresses), action, Eyes { approved, second_person });
+            may(false) || (may(true) && self.has_decider(policies, &caller))
+        })
+    }
+
+    /// Whether somebody other than `caller` could approve what it asks for.
+    fn has_decider(&self, policies: &Policies, caller: &Somebody) -> bool {
+        self.callers().any(|(decider, addresses)| {
+            let second_person = self.has_second_person(&decider);
+            !decider.is_person_of(caller)
+                && may(
+                    policies,
+                    (&decider, &addresses),
+                    Action::ApprovalDecide,
+                    Eyes { approved: false, second_person },
+                )
+        })
+    }
+
+    fn has_second_person(&self, caller: &Somebody) -> bool {
+        let mut approvers = self.credentials.iter().filter(|standing| standing.role == Role::Approver);
+        approvers.any(|approver| !Somebody::Credential(Arc::clone(approver)).is_person_of(caller))
+    }
+}
+
+/// What a second person said, and whether there is one.
+#[derive(Clone, Copy)]
+struct Eyes {
+    approved: bool,
+    second_person: bool,
+}
+
+/// Whether the caller may at any hour from any of its addresses.
+fn may(policies: &Policies, (caller, addresses): (&Somebody, &[IpAddr]), action: Action, eyes: Eyes) -> bool {
+    let Ok(kind) = kind_of(action, None) else { return false };
+    let question = |hour| Asked { hour, approved: eyes.approved, ..Asked::plainly(action, kind) };
+    let at = |hour| addresses.iter().any(|from| caller.asks(policies, question(hour), *from, eyes.second_person));
+    (0..24).any(at)
+}
+
+/// Refuses a set that may never come into force.
+pub(super) fn check(policies: &Policies, keepers: &Keepers) -> Result<(), PolicyError> {
+    for action in [Action::PolicyPropose, Action::PolicyActivate] {
+        if !keepers.could(policies, action) {
+            let name = action.as_str();
+            return Err(PolicyError::Unsafe(format!(
+                "nobody who keeps the policies could do {name} under this set, so that it could never be changed \
+                 again; permit {name} to somebody who has a credential"
+            )));
+        }
+    }
+    check_reveals(policies)
+}
+
+fn check_reveals(policies: &Policies) -> Result<(), PolicyError> {
+    let bare = Policies::on_floor(policies.files().clone(), "")?;
+    let Ok(kind) = kind_of(Action::TokenReveal, None) else { return Ok(()) };
+    let purposes = purposes(policies);
+    for (role, mode) in
+        [Role::Admin, Role::Approver].into_iter().flat_map(|role| [(role, Mode::Live), (role, Mode::Test)])
+    {
+        let caller = Somebody::credential(role, mode, "somebody", None);
+        for purpose in &purposes {
+            for hour in [0, 6, 12, 18] {
+                let plain = Asked::plainly(Action::TokenReveal, kind);
+                let question = Asked { purpose: purpose.clone(), hour, approved: true, ..plain };
+                if ADDRESSES.iter().any(|address| caller.asks(&bare, question.clone(), *address, true)) {
+                    return Err(PolicyError::Unsafe(format!(
+                        "this set would let the role {} reveal numbers, and whoever grants access may not have it; \
+                         forbid it, as no-reveal-by-those-who-grant-it of roles.cedar does",
+                        role.as_str()
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// No purpose, and every text in quotation marks that the policies hold: the purposes are among them.
+fn purposes(policies: &Policies) -> Vec<Option<String>> {
+    let mut texts = BTreeSet::from(["support"]);
+    for (_, text) in policies.files().iter().filter(|(name, _)| name.ends_with(".cedar")) {
+        for line in text.lines() {
+            texts.extend(line.split('"').skip(1).step_by(2).filter(|text| text.len() <= 64));
+        }
+    }
+    let named = texts.into_iter().take(MAX_PURPOSES).map(|text| Some(text.to_owned()));
+    [None].into_iter().chain(named).collect()
+}
