@@ -53,21 +53,46 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(t) = time::OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000) else {
+        let (days, millis) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
+        let (year, month, day) = civil(days);
+        if !(0..=9_999).contains(&year) {
             return f.write_str("out of range");
-        };
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            t.year(),
-            u8::from(t.month()),
-            t.day(),
-            t.hour(),
-            t.minute(),
-            t.second(),
-            t.millisecond()
-        )
+        }
+        // Every entry and most answers show one: digits are put into their places, not formatted.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let fields = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, millis / 3_600_000),
+            (14..16, millis / 60_000 % 60),
+            (17..19, millis / 1_000 % 60),
+            (20..23, millis % 1_000),
+        ];
+        for (place, mut number) in fields {
+            for digit in text.get_mut(place).into_iter().flatten().rev() {
+                *digit += (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
+}
+
+/// Milliseconds.
+const DAY: i64 = 86_400_000;
+
+/// Year, month and day of the proleptic Gregorian calendar, so many days after the Unix epoch. Counts years from March,
+/// so that a leap day is the last of its year, in eras of 400 years.
+const fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (year_of_era + era * 400 + (month <= 2) as i64, month, day)
 }
 
 impl Serialize for Timestamp {
@@ -125,5 +150,21 @@ mod tests {
         assert_eq!(moment.to_string(), "2026-11-18T11:06:40.123Z");
         assert_eq!(Timestamp::parse(&moment.to_string()), Some(moment));
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn every_day_of_ten_thousand_years_is_shown_as_the_calendar_has_it() {
+        let first = time::Date::from_calendar_date(0, time::Month::January, 1).unwrap_or(time::Date::MIN);
+        for day in (0..3_652_425).step_by(13).chain([3_652_424]) {
+            let date = first + time::Duration::days(day);
+            let millis = date.midnight().assume_utc().unix_timestamp() * 1_000 + day % DAY;
+            let expected = format!("{:04}-{:02}-{:02}T", date.year(), u8::from(date.month()), date.day());
+            let shown = Timestamp::from_millis(millis).to_string();
+            assert!(shown.starts_with(&expected), "{shown} is not {expected}");
+            assert_eq!(Timestamp::parse(&shown), Some(Timestamp::from_millis(millis)));
+        }
+        for far in [i64::MIN, i64::MAX, -62_167_219_200_001, 253_402_300_800_000] {
+            assert_eq!(Timestamp::from_millis(far).to_string(), "out of range");
+        }
     }
 }

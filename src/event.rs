@@ -4,9 +4,10 @@
 //! both in one transaction. No variant can hold a number: people are [`SubjectId`]s, records are [`RecordRef`]s, and
 //! free text does not occur except a `reference` that was searched for numbers when it came in.
 
+pub(crate) mod json;
+
 use ring::digest;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::ids::{
@@ -305,19 +306,10 @@ impl Leaf {
 impl Event {
     /// The log entry that tells of this event, under `salt`.
     pub fn entry(&self, salt: [u8; 16]) -> Entry {
-        let mut body = serde_json::to_value(&self.what).unwrap_or_default();
-        if let Value::Object(fields) = &mut body {
-            fields.insert("at".into(), self.at.to_string().into());
-            fields.insert("actor".into(), serde_json::to_value(&self.actor).unwrap_or_default());
-            fields.insert("outcome".into(), self.outcome().into());
-            if let Some(tenant) = &self.tenant {
-                fields.insert("tenant".into(), tenant.to_string().into());
-            }
-            if let Some(policy) = &self.policy {
-                fields.insert("policy".into(), policy.clone().into());
-            }
-        }
-        let text = canonical(&body);
+        let Self { at, tenant, actor, policy, what } = self;
+        let body =
+            Body { what, actor, at: *at, outcome: self.outcome(), tenant: tenant.as_ref(), policy: policy.as_deref() };
+        let text = json::canonical(&body);
         let leaf = Leaf::over(&salt, &text);
         Entry { text, salt, leaf }
     }
@@ -339,47 +331,16 @@ impl What {
     }
 }
 
-/// Canonical JSON of `value`: object keys sorted, nulls left out, no white space.
-fn canonical(value: &Value) -> String {
-    let mut out = Vec::with_capacity(512);
-    write_canonical(value, &mut out);
-    // What serde_json writes is UTF-8.
-    String::from_utf8(out).unwrap_or_default()
-}
-
-fn write_canonical(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().filter(|(_, v)| !v.is_null()).collect();
-            fields.sort_unstable_by_key(|(key, _)| key.as_str());
-            out.push(b'{');
-            for (i, (key, value)) in fields.into_iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                write_plain(key, out);
-                out.push(b':');
-                write_canonical(value, out);
-            }
-            out.push(b'}');
-        }
-        Value::Array(items) => {
-            out.push(b'[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                write_canonical(item, out);
-            }
-            out.push(b']');
-        }
-        plain => write_plain(plain, out),
-    }
-}
-
-fn write_plain(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    // A string or integer into memory: neither can fail.
-    let _ = serde_json::to_writer(out, value);
+/// An entry's members, before they are sorted.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    what: &'a What,
+    actor: &'a Actor,
+    at: Timestamp,
+    outcome: &'static str,
+    tenant: Option<&'a TenantId>,
+    policy: Option<&'a str>,
 }
 
 #[cfg(test)]
@@ -403,11 +364,5 @@ mod tests {
         assert_eq!(entry.action(), "audit.read");
         assert_eq!(entry.leaf, Leaf::over(&[7; 16], &entry.text));
         assert_ne!(entry.leaf, Leaf::over(&[8; 16], &entry.text));
-    }
-
-    #[test]
-    fn keys_are_sorted_at_every_depth_and_text_is_escaped() {
-        let value = serde_json::json!({"b": [{"z": 1, "a": "q\"\n"}], "a": null, "é": 2});
-        assert_eq!(canonical(&value), "{\"b\":[{\"a\":\"q\\\"\\n\",\"z\":1}],\"é\":2}");
     }
 }

@@ -267,16 +267,22 @@ CREATE TABLE early_receipt (
     UNIQUE (carrier, part)
 ) STRICT;
 
--- Salt and text may go by retention or erasure; leaf and previous stay for ever.
+-- Processes that have written here, by a number that is short.
+CREATE TABLE node (
+    n  INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE
+) STRICT;
+
+-- The text is packed (sqlite/packed.rs). Salt and text may go by retention or erasure; the row and its leaf stay for
+-- ever, so that each entry's previous leaf is that of the row before.
 CREATE TABLE log (
-    idx      INTEGER PRIMARY KEY,
-    node     BLOB NOT NULL,
-    tenant   BLOB,
-    at       INTEGER NOT NULL,
-    leaf     BLOB NOT NULL,
-    previous BLOB NOT NULL,
-    salt     BLOB,
-    text     TEXT
+    idx    INTEGER PRIMARY KEY,
+    node   INTEGER NOT NULL,
+    tenant BLOB,
+    at     INTEGER NOT NULL,
+    leaf   BLOB NOT NULL,
+    salt   BLOB,
+    text   BLOB
 ) STRICT;
 -- Appends at one place per tenant; at is in it so that time filters read no text.
 CREATE INDEX log_tenant ON log (tenant, idx, at);

@@ -27,6 +27,15 @@ impl Prepared {
         self.drafts.iter().map(|draft| draft.action().to_owned()).collect()
     }
 
+    /// Whether every precondition is found out by the first statement: then a refusal has written nothing.
+    pub(super) fn is_whole(&self) -> bool {
+        match self.writes.as_slice() {
+            [] => true,
+            [only] => matches!(only, Write::Token(_) | Write::SpendAttempt { .. } | Write::CountFailure { .. }),
+            _ => false,
+        }
+    }
+
     /// Whether a task goes into the outbox.
     pub(super) fn enqueues(&self) -> bool {
         self.writes.iter().any(|write| matches!(write, Write::Enqueue(_)))

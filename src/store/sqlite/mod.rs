@@ -20,6 +20,7 @@ mod message;
 pub(super) mod open;
 mod outbox;
 mod policy;
+mod packed;
 mod pool;
 mod readers;
 mod sweep;
@@ -105,7 +106,12 @@ impl Store for SqliteStore {
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         let prepared = apply::Prepared::of(change)?;
         let (actions, enqueues) = (prepared.actions(), prepared.enqueues());
-        let committed = self.writer.run(prepared.weight(), move |tx| prepared.apply(tx)).await?;
+        let weight = prepared.weight();
+        let committed = if prepared.is_whole() {
+            self.writer.run_whole(weight, move |tx| prepared.apply(tx)).await?
+        } else {
+            self.writer.run(weight, move |tx| prepared.apply(tx)).await?
+        };
         for action in actions {
             telemetry::metrics().events.with_label_values(&[action.as_str()]).inc();
         }

@@ -1,7 +1,7 @@
 //! The one writer: a thread that owns one connection and commits everyone's waiting work together (group commit).
 //!
 //! Work is a closure over a [`Tx`]. Each runs inside its own savepoint, so that a failed precondition takes back that
-//! work alone. Answers go out only after the `COMMIT`; whatever was in a transaction that failed gets no answer, which
+//! work alone; [`Writer::run_whole`] spares the savepoint where a failed precondition has written nothing. Answers go out only after the `COMMIT`; whatever was in a transaction that failed gets no answer, which
 //! its caller reads as [`StoreError::Unavailable`]. After such a failure the connection is opened anew.
 
 use std::path::PathBuf;
@@ -22,9 +22,12 @@ pub(super) struct Tx<'a> {
     pub(super) conn: &'a Connection,
     /// The moment by which preconditions are judged.
     pub(super) now: Timestamp,
-    pub(super) node: [u8; 16],
+    /// This process, as the table `node` numbers it.
+    pub(super) node: i64,
     /// The end of the log, once something asked for it.
     pub(super) tip: Option<Tip>,
+    /// Set where something failed that cannot be taken back alone.
+    broken: bool,
 }
 
 /// Where work is handed in.
@@ -58,9 +61,27 @@ impl Writer {
         weight: usize,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.hand_in(weight, move |tx| tx.guarded(work)).await
+    }
+
+    /// The same for work that finds every precondition out before it has written anything. Any other failure of it
+    /// gives the whole transaction up.
+    pub(super) async fn run_whole<T: Send + 'static>(
+        &self,
+        weight: usize,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.hand_in(weight, move |tx| tx.whole(work)).await
+    }
+
+    async fn hand_in<T: Send + 'static>(
+        &self,
+        weight: usize,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, wait) = oneshot::channel();
         let run: Run = Box::new(move |tx| {
-            let result = tx.guarded(work);
+            let result = work(tx);
             Box::new(move || drop(answer.send(result)))
         });
         self.0.send(Job::Work { weight, run }).await.map_err(|_| closed())?;
@@ -100,6 +121,13 @@ impl Tx<'_> {
         self.conn.prepare_cached("RELEASE work")?.execute([])?;
         result
     }
+
+    /// Runs `work` as it is; what failed after a row was written takes the transaction with it.
+    fn whole<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = work(self);
+        self.broken |= matches!(result, Err(StoreError::Unavailable(_) | StoreError::Corrupt(_)));
+        result
+    }
 }
 
 /// What the thread owns.
@@ -107,7 +135,7 @@ struct Seat {
     path: PathBuf,
     clock: Arc<dyn Clock>,
     node: [u8; 16],
-    connection: Option<Connection>,
+    connection: Option<(Connection, i64)>,
 }
 
 impl Seat {
@@ -121,7 +149,7 @@ impl Seat {
             }
             self.commit(batch);
         }
-        if let Some(connection) = self.connection.take() {
+        if let Some((connection, _)) = self.connection.take() {
             let copied = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
             tracing::debug!(complete = matches!(copied, Ok(0)), "last checkpoint");
         }
@@ -145,23 +173,32 @@ impl Seat {
     }
 
     fn attempt(&mut self, batch: Vec<Run>) -> Result<Vec<Answer>, StoreError> {
-        let conn = match self.connection.take() {
+        let open = match self.connection.take() {
             Some(open) => open,
-            None => open::connect(&self.path, Use::Write)?,
+            None => self.open()?,
         };
-        let conn = &*self.connection.insert(conn);
+        let (conn, node) = self.connection.insert(open);
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut tx = Tx { conn, now: self.clock.now(), node: self.node, tip: None };
+        let mut tx = Tx { conn, now: self.clock.now(), node: *node, tip: None, broken: false };
         let mut answers = Vec::with_capacity(batch.len());
         for run in batch {
             answers.push(run(&mut tx));
-            if conn.is_autocommit() {
-                // SQLite gave the whole transaction up (disk full, I/O): what ran before is gone too.
+            if tx.broken || conn.is_autocommit() {
+                // Given up as a whole, by SQLite (disk full, I/O) or because half a change stands: what ran before
+                // is gone too.
                 return Err(StoreError::Unavailable("the transaction was given up".into()));
             }
         }
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(answers)
+    }
+
+    /// A connection, and the number by which the file knows this process.
+    fn open(&self) -> Result<(Connection, i64), StoreError> {
+        let connection = open::connect(&self.path, Use::Write)?;
+        connection.execute("INSERT OR IGNORE INTO node (id) VALUES (?)", [self.node])?;
+        let node = connection.query_row("SELECT n FROM node WHERE id = ?", [self.node], |row| row.get(0))?;
+        Ok((connection, node))
     }
 }
 

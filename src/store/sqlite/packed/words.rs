@@ -1,0 +1,62 @@
+//! The strings that packed entries name by their place. **Append only**: a place is in every stored entry.
+
+use std::sync::LazyLock;
+
+/// Prefixes of TypeIDs; there is room for 32.
+pub(super) const PREFIXES: &[&str] =
+    &["ten", "crd", "ver", "msg", "pol", "als", "sub", "rec", "req", "out", "nod", "apr"];
+
+/// Strings that entries often hold: keys, actions, roles, states. One that is not here is written out.
+#[rustfmt::skip]
+pub(super) const WORDS: &[&str] = &[
+    "action", "actor", "alias", "allowed", "at", "attempted", "attempts", "audience", "carrier", "channel", "count",
+    "created", "credential", "denied", "entries", "expires_at", "fault", "fresh", "id", "kind", "known", "message",
+    "mode", "name", "number", "of", "outcome", "owner", "part", "parts", "person", "policy", "pool", "prefix",
+    "purpose", "reason", "record", "reference", "refused", "region", "role", "sealed", "sender", "shared", "status",
+    "subject", "subjects", "successor", "superseded", "target", "tenant", "up_to", "user", "verification", "version",
+    "admin", "business", "partner", "operator", "auditor", "custodian", "approver", "terminal", "worker", "stranger",
+    "live", "test", "sms", "ax", "axb", "sandbox", "code", "index", "seal", "siv", "token", "proof", "login",
+    "support", "queued", "submitted", "delivered", "undelivered", "expired", "rejected", "unknown", "pending",
+    "approved", "canceled", "exhausted", "failed", "system", "not_permitted", "frozen", "unreachable", "unroutable",
+    "tenant.created", "credential.created", "credential.rotated", "credential.revoked", "thawed", "key.created",
+    "policy.activated", "denied.strangers", "token.created", "token.batch_created", "token.seal_reserved",
+    "token.seal_settled", "token.revealed", "verification.started", "verification.resent", "verification.sent",
+    "verification.delivered", "verification.attempted", "verification.mismatched", "verification.approved",
+    "verification.canceled", "verification.expired", "verification.exhausted", "verification.failed", "pool.created",
+    "pool.numbers_imported", "pool.number_draining", "alias.bound", "alias.extended", "alias.released",
+    "alias.expired", "message.received", "message.part_received", "message.dropped", "message.sent",
+    "message.delivered", "message.undelivered", "receipt.unmatched", "receipt.noted", "delivery.put_off", "swept",
+    "carrier.malformed", "audit.read", "audit.exported",
+];
+
+/// The places of [`WORDS`], found by a small hash.
+static DICTIONARY: LazyLock<Vec<Vec<(&'static [u8], usize)>>> = LazyLock::new(|| {
+    let mut slots = vec![Vec::new(); SLOTS];
+    for (place, word) in WORDS.iter().enumerate() {
+        if let Some(slot) = slots.get_mut(slot(word.as_bytes())) {
+            slot.push((word.as_bytes(), place));
+        }
+    }
+    slots
+});
+
+/// Several for each word, so that most hold one or none.
+const SLOTS: usize = 1_024;
+
+/// The place of `text` in [`WORDS`].
+pub(super) fn place(text: &[u8]) -> Option<usize> {
+    if text.len() > LONGEST {
+        return None;
+    }
+    DICTIONARY.get(slot(text))?.iter().find(|(word, _)| *word == text).map(|(_, place)| *place)
+}
+
+pub(super) const LONGEST: usize = 25;
+
+/// FNV-1a over a word of at most [`LONGEST`] letters.
+fn slot(text: &[u8]) -> usize {
+    let hash = text
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    (hash >> 20) as usize % SLOTS
+}
