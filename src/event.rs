@@ -158,8 +158,19 @@ pub enum What {
 
     #[serde(rename = "token.created")]
     TokenCreated { record: RecordRef, subject: SubjectId, audience: Option<String>, fresh: bool },
+    /// Of one batch: records made, records that were there, fpe texts, items refused. Sealed ones are under their
+    /// reservation.
     #[serde(rename = "token.batch_created")]
-    TokenBatchCreated { created: u64, known: u64, refused: u64 },
+    TokenBatchCreated { created: u64, known: u64, fpe: u64, refused: u64 },
+    /// A number in the form of a number was given out for test data.
+    #[serde(rename = "token.fpe_created")]
+    FpeCreated { subject: SubjectId, audience: Option<String> },
+    /// A person's token for another audience was given out.
+    #[serde(rename = "token.exchanged")]
+    TokenExchanged { record: RecordRef, subject: SubjectId, audience: Option<String> },
+    /// Somebody asked whether a number has a token.
+    #[serde(rename = "token.looked_up")]
+    TokenLookedUp { subject: SubjectId, found: bool },
     /// From here a credential may seal up to `up_to` numbers without another entry.
     #[serde(rename = "token.seal_reserved")]
     SealReserved { credential: CredentialId, up_to: u64 },

@@ -21,6 +21,12 @@ macro_rules! actions {
 actions! {
     /// Make tokens from numbers, one or many.
     TokenCreate,
+    /// Make numbers in the form of numbers, for test data.
+    TokenCreateFpe,
+    /// Ask whether a number has a token.
+    TokenLookup,
+    /// Get one person's token for another audience.
+    TokenExchange,
     /// See what is known about a token, never its number.
     TokenRead,
     /// Get the number behind a token.

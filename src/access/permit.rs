@@ -152,6 +152,12 @@ impl<R> Permit<R> {
         };
         Self { grant, resource }
     }
+
+    /// The same for a tenant of another mode.
+    pub(crate) fn in_mode(mut self, mode: Mode) -> Self {
+        self.grant.mode = mode;
+        self
+    }
 }
 
 /// What can be asked about. The Cedar resource is built from these answers alone.
@@ -197,6 +203,22 @@ resource!(/// Making tokens, one or many.
         audience: Option<String>,
     }
     fn audience(&self) -> Option<&str> { self.audience.as_deref() });
+resource!(/// Making numbers in the form of numbers, which are nobody's tokens.
+    NewFpe {
+        /// For whom; none is the caller's own audience.
+        audience: Option<String>,
+    }
+    fn audience(&self) -> Option<&str> { self.audience.as_deref() });
+resource!(/// Giving one person's token out for another audience.
+    Exchange {
+        /// The token that the caller has.
+        token: crate::token::Token,
+        /// For whom the other is; none is the caller's own audience.
+        audience: Option<String>,
+    }
+    fn audience(&self) -> Option<&str> { self.audience.as_deref() });
+resource!(/// All that the tenant keeps.
+    Holdings {});
 resource!(/// One existing token, as text. Whether it exists is the vault's to find out.
     TokenRef {
         /// As it came in.

@@ -3,8 +3,11 @@
 //! Invariant: a body with a number, a secret or a proof is marked so where it is made, goes out `no-store`, and is never
 //! what an idempotency key keeps.
 
+use std::fmt;
+
 use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,8 +21,7 @@ use crate::ids::ApprovalId;
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
-    /// JSON, or nothing.
-    pub body: Vec<u8>,
+    content: Content,
     /// What a repetition of the request gets.
     pub keep: Keep,
     secret: bool,
@@ -53,9 +55,26 @@ pub struct PendingApproval {
     status: ApprovalState,
 }
 
+/// JSON, or nothing: at once, or a long list piece by piece.
+enum Content {
+    Whole(Vec<u8>),
+    Pieces(Pieces),
+}
+
+type Pieces = Box<dyn Iterator<Item = serde_json::Result<Vec<u8>>>>;
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(body) => write!(f, "{} bytes", body.len()),
+            Self::Pieces(_) => f.write_str("pieces"),
+        }
+    }
+}
+
 impl Answer {
     fn new(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, body, keep: Keep::Whole, secret: false, replayed: false }
+        Self { status, content: Content::Whole(body), keep: Keep::Whole, secret: false, replayed: false }
     }
 
     fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
@@ -65,6 +84,38 @@ impl Answer {
     /// 200 with a body.
     pub fn ok(body: &impl Serialize) -> Result<Self, Problem> {
         Self::json(StatusCode::OK, body)
+    }
+
+    /// 200 with `{"items":[…]}`. A long list is written as it is sent: no more of its text than a piece is in memory.
+    pub fn items<T: Serialize + 'static>(items: Vec<T>) -> Result<Self, Problem> {
+        let mut pieces = pieces(items).peekable();
+        let first = pieces.next().transpose().map_err(Problem::internal)?.unwrap_or_default();
+        if pieces.peek().is_none() {
+            return Ok(Self::new(StatusCode::OK, first));
+        }
+        let content = Content::Pieces(Box::new(std::iter::once(Ok(first)).chain(pieces)));
+        Ok(Self { content, ..Self::new(StatusCode::OK, Vec::new()) })
+    }
+
+    /// The same, all of its body in memory, so that it can be kept.
+    pub fn gathered(self) -> Result<Self, Problem> {
+        let Content::Pieces(pieces) = self.content else { return Ok(self) };
+        let whole = pieces.collect::<Result<Vec<_>, _>>().map_err(Problem::internal)?.concat();
+        Ok(Self { content: Content::Whole(whole), ..self })
+    }
+
+    /// The body, once it is [gathered](Self::gathered).
+    pub fn body(&self) -> &[u8] {
+        match &self.content {
+            Content::Whole(body) => body,
+            Content::Pieces(_) => &[],
+        }
+    }
+
+    /// The same, never given a second time: a repetition is carried out again.
+    #[must_use]
+    pub fn afresh(self) -> Self {
+        Self { keep: Keep::Nothing, ..self }
     }
 
     /// 201 with a body.
@@ -112,13 +163,47 @@ impl Responder for Answer {
         if self.replayed {
             response.insert_header(("idempotent-replayed", "true"));
         }
-        if self.body.is_empty() {
-            return response.finish();
+        let json = (header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        match self.content {
+            Content::Whole(body) if body.is_empty() => response.finish(),
+            Content::Whole(body) => response.insert_header(json).body(body),
+            Content::Pieces(pieces) => {
+                let pieces = pieces.map(|piece| piece.map(Bytes::from));
+                response.insert_header(json).streaming(futures::stream::iter(pieces))
+            }
         }
-        response.insert_header((header::CONTENT_TYPE, header::HeaderValue::from_static("application/json")));
-        response.body(self.body)
     }
 }
+
+/// `{"items":[…]}` in pieces of about [`PIECE`] bytes.
+fn pieces<T: Serialize>(items: Vec<T>) -> impl Iterator<Item = serde_json::Result<Vec<u8>>> {
+    let mut items = items.into_iter();
+    let mut before: Option<&[u8]> = Some(br#"{"items":["#);
+    std::iter::from_fn(move || {
+        let mut piece = Vec::with_capacity(PIECE + PIECE / 8);
+        while piece.len() < PIECE {
+            let separator = before?;
+            piece.extend_from_slice(separator);
+            let Some(item) = items.next() else {
+                // An empty list has just been opened; a comma that announced one more is taken back.
+                if separator == b"," {
+                    piece.pop();
+                }
+                piece.extend_from_slice(b"]}");
+                before = None;
+                break;
+            };
+            if let Err(error) = serde_json::to_writer(&mut piece, &item) {
+                return Some(Err(error));
+            }
+            before = Some(b",");
+        }
+        Some(Ok(piece))
+    })
+}
+
+/// Bytes of a long list that are written at a time.
+const PIECE: usize = 64 * 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -133,6 +218,18 @@ mod tests {
         assert_eq!(answer.keep, Keep::Nothing);
         let response = answer.respond_to(&TestRequest::default().to_http_request());
         assert_eq!(response.headers().get(header::CACHE_CONTROL).unwrap(), "no-store");
+    }
+
+    #[test]
+    fn a_list_reads_the_same_whether_it_goes_out_at_once_or_in_pieces() {
+        for count in [0, 1, 2, 1_000, 20_000] {
+            let items: Vec<String> = (0..count).map(|n| format!("item {n}")).collect();
+            let whole = serde_json::json!({ "items": items }).to_string();
+            let parts: Vec<Vec<u8>> = pieces(items.clone()).collect::<Result<_, _>>().unwrap();
+            assert!(parts.iter().all(|part| part.len() < PIECE + 64));
+            assert_eq!(String::from_utf8(parts.concat()).unwrap(), whole);
+            assert_eq!(Answer::items(items).unwrap().gathered().unwrap().body(), whole.as_bytes());
+        }
     }
 
     #[test]

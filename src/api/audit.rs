@@ -120,7 +120,9 @@ async fn names(
     subject: Option<String>,
 ) -> Result<Option<Option<String>>, Problem> {
     let Some(token) = token else { return Ok(Some(subject)) };
-    let Some((record, named)) = record_of(call, permit, &fields::token(&token)?).await? else { return Ok(None) };
+    let Some((record, named)) = record_of(call, permit, &fields::token(&fields::plus(&token))?).await? else {
+        return Ok(None);
+    };
     let agrees = subject.is_none_or(|subject| subject == named.to_string());
     Ok(agrees.then(|| Some(record.to_string())))
 }

@@ -1,4 +1,4 @@
-//! `/v1/tokens/batch`: many numbers in one request, partial success, one commit for each audience.
+//! `/v1/tokens/batch`: many numbers in one request, partial success, one commit and one entry.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,11 +10,12 @@ use super::errors;
 use super::extract::Call;
 use super::fields::Object;
 use super::problem::Problem;
-use super::tokens::{CreateToken, TokenAnswer};
-use crate::access::{Action, NewTokens};
-use crate::vault::{ItemError, MAX_BATCH, NewToken};
+use super::tokens::{CreateToken, TokenAnswer, fpe_permit};
+use crate::access::{Action, NewFpe, NewTokens, Permit};
+use crate::token::Kind;
+use crate::vault::{Group, ItemError, MAX_BATCH, NewToken};
 
-/// Audiences in one batch: each is a decision and a commit of its own.
+/// Audiences in one batch: each is a decision of its own.
 const MAX_AUDIENCES: usize = 16;
 
 /// Numbers to be tokenized.
@@ -57,10 +58,16 @@ pub struct ItemRefusal {
 
 /// The items of one audience, with their places in the batch.
 #[derive(Default)]
-struct Group {
+struct Wishes {
     audience: Option<String>,
     places: Vec<usize>,
     items: Vec<Result<NewToken, Code>>,
+}
+
+/// The permits for one group's items.
+struct Permits {
+    tokens: Permit<NewTokens>,
+    fpe: Option<Permit<NewFpe>>,
 }
 
 pub(super) async fn created(call: &Call, body: &Body) -> Result<Answer, Problem> {
@@ -68,27 +75,43 @@ pub(super) async fn created(call: &Call, body: &Body) -> Result<Answer, Problem>
     if batch.items.len() > MAX_BATCH {
         return Err(Problem::new(Code::BatchTooLarge));
     }
-    let mut answers: Vec<(usize, Item)> = Vec::with_capacity(batch.items.len());
-    for group in grouped(call, batch)? {
-        let permit = call.permit(Action::TokenCreate, NewTokens { audience: group.audience }).await?;
-        let made = call.api.vault.tokenize_batch(&permit, group.items).await?;
-        answers.extend(group.places.into_iter().zip(made.into_iter().map(item)));
+    let wishes = grouped(call, batch)?;
+    let mut permits = Vec::with_capacity(wishes.len());
+    for wish in &wishes {
+        permits.push(permits_for(call, wish).await?);
     }
+    let (mut places, mut groups) = (Vec::new(), Vec::new());
+    for (wish, permit) in wishes.into_iter().zip(&permits) {
+        places.extend(wish.places);
+        groups.push(Group { permit: &permit.tokens, fpe: permit.fpe.as_ref(), items: wish.items });
+    }
+    let made = call.api.vault.tokenize_groups(groups).await?;
+    let mut answers: Vec<(usize, Item)> = places.into_iter().zip(made.into_iter().flatten().map(item)).collect();
     answers.sort_unstable_by_key(|(place, _)| *place);
-    Answer::ok(&Tokens { items: answers.into_iter().map(|(_, item)| item).collect() })
+    Answer::items(answers.into_iter().map(|(_, item)| item).collect())
+}
+
+async fn permits_for(call: &Call, wish: &Wishes) -> Result<Permits, Problem> {
+    let audience = || wish.audience.clone();
+    let tokens = call.permit(Action::TokenCreate, NewTokens { audience: audience() }).await?;
+    let fpe = match wish.items.iter().flatten().any(|new| new.kind == Kind::Fpe) {
+        true => Some(fpe_permit(call, audience()).await?),
+        false => None,
+    };
+    Ok(Permits { tokens, fpe })
 }
 
 /// The items by audience. A refused item goes with the first group: it needs no audience.
-fn grouped(call: &Call, batch: CreateTokens) -> Result<Vec<Group>, Problem> {
-    let mut groups: Vec<Group> = Vec::new();
+fn grouped(call: &Call, batch: CreateTokens) -> Result<Vec<Wishes>, Problem> {
+    let mut groups: Vec<Wishes> = Vec::new();
     for (place, Object(wish)) in batch.items.into_iter().enumerate() {
         let (audience, item) = match wish.parsed(call.caller.mode) {
             Ok((audience, new)) => (Some(audience), Ok(new)),
             Err(problem) => (None, Err(problem.code)),
         };
-        let wanted = |group: &Group| audience.as_ref().is_none_or(|audience| *audience == group.audience);
+        let wanted = |group: &Wishes| audience.as_ref().is_none_or(|audience| *audience == group.audience);
         let found = groups.iter().position(wanted).unwrap_or_else(|| {
-            groups.push(Group { audience: audience.flatten(), ..Group::default() });
+            groups.push(Wishes { audience: audience.flatten(), ..Wishes::default() });
             groups.len() - 1
         });
         if let Some(group) = groups.get_mut(found) {
@@ -100,7 +123,7 @@ fn grouped(call: &Call, batch: CreateTokens) -> Result<Vec<Group>, Problem> {
         return Err(Problem::at(Code::InvalidField, "items"));
     }
     if groups.is_empty() {
-        groups.push(Group::default());
+        groups.push(Wishes::default());
     }
     Ok(groups)
 }

@@ -56,13 +56,17 @@ codes! {
     BatchTooLarge "batch_too_large" BAD_REQUEST "Batch too large"
         "A batch holds at most 10,000 items.";
     TokenMalformed "token_malformed" BAD_REQUEST "Malformed token"
-        "This is no token: its form or its checksum is wrong. A character may have been mistyped.";
+        "This is no token: its form is wrong. It may have been cut, or be a number.";
+    TokenMistyped "token_mistyped" BAD_REQUEST "Mistyped token"
+        "This has the form of a token, but its checksum is wrong: a character was mistyped.";
     IdempotencyKeyInvalid "idempotency_key_invalid" BAD_REQUEST "Invalid Idempotency-Key"
         "An Idempotency-Key is given once and has 1 to 255 visible ASCII characters.";
     Unauthenticated "unauthenticated" UNAUTHORIZED "Not authenticated"
         "The request needs a valid credential in `Authorization: Bearer …`, used from an address it allows.";
     Forbidden "forbidden" FORBIDDEN "Forbidden"
         "The credential's role or the policies do not allow this.";
+    FpeNotAllowed "fpe_not_allowed" FORBIDDEN "Not for live tenants"
+        "Numbers in the form of numbers are for test data: a tenant with a route to a carrier gets none.";
     Frozen "frozen" FORBIDDEN "Frozen"
         "The tenant, credential or alias is frozen; nothing is revealed or carried until it is thawed.";
     NotFound "not_found" NOT_FOUND "Not found"
@@ -139,6 +143,8 @@ codes! {
         "The policies decide a case of their fixtures otherwise than it says; `errors` names it. Mend the policy or the case.";
     PolicyUnsafe "policy_unsafe" UNPROCESSABLE_ENTITY "Unsafe policies"
         "These policies may never come into force, however many agree; `errors` says why.";
+    FpeDomainTooSmall "fpe_domain_too_small" UNPROCESSABLE_ENTITY "Too few digits"
+        "So few digits leave fewer than a million numbers that could be meant. Try without `keep_country`.";
     SameParty "same_party" UNPROCESSABLE_ENTITY "Same party"
         "The two tokens stand for one person.";
     Unroutable "unroutable" UNPROCESSABLE_ENTITY "Unroutable"

@@ -87,6 +87,13 @@ impl From<VaultError> for Problem {
 pub(super) fn refused(code: &'static str) -> Problem {
     match code {
         "purpose_required" => Problem::at(Code::MissingField, "purpose"),
+        "fresh_not_supported_for_sealed" | "fresh_not_supported_for_fpe" => {
+            Problem::at(Code::UnsupportedValue, "fresh")
+        }
+        "metadata_not_supported_for_sealed" | "metadata_not_supported_for_fpe" => {
+            Problem::at(Code::UnsupportedValue, "metadata")
+        }
+        "ttl_not_supported_for_fpe" => Problem::at(Code::UnsupportedValue, "ttl_s"),
         "too_many_audiences" => Problem::at(Code::InvalidField, "audience"),
         code => Problem::refused(code),
     }

@@ -17,7 +17,7 @@ use crate::event::Mode;
 use crate::guard::{self, Label, LabelError};
 use crate::ids::ApprovalId;
 use crate::phone::{self, VirtualNumber};
-use crate::token::Token;
+use crate::token::{Token, TokenError};
 
 /// Longest texts of clients: `reference`, `user_ref`, names.
 const TEXT_MAX: usize = 256;
@@ -71,9 +71,16 @@ pub fn number(typed: &Typed, region: Option<&str>, mode: Mode, destination: bool
     phone::parse(typed.as_str(), &rules).map_err(|error| Problem::refused(error.code()))
 }
 
-/// Reads a token; one that was mistyped is told from one that is unknown.
+/// Reads a token; one that was mistyped is told from one that is unknown. A path spells a lookalike's plus `%2B`, which
+/// the router leaves as it is.
 pub fn token(text: &str) -> Result<Token, Problem> {
-    Token::parse(text).map_err(|_| Problem::new(Code::TokenMalformed))
+    let spelled = text.strip_prefix("%2B").or_else(|| text.strip_prefix("%2b")).map(|digits| format!("+{digits}"));
+    Token::parse(spelled.as_deref().unwrap_or(text)).map_err(|error| {
+        Problem::new(match error {
+            TokenError::Malformed => Code::TokenMalformed,
+            TokenError::Checksum => Code::TokenMistyped,
+        })
+    })
 }
 
 /// Reads an id in a path or field; what is no id at all is not found either.

@@ -63,7 +63,7 @@ where
     W: AsyncFn(&Call, &Body) -> Result<Answer, Problem> + 'static,
 {
     let done = actix_web::rt::spawn(async move {
-        let outcome = work(&call, &body).await;
+        let outcome = work(&call, &body).await.and_then(Answer::gathered);
         let kept = Kept::of(&outcome).and_then(|kept| kept.seal(&call.api.keyring.system(), &name));
         if let Err(error) = call.api.scratch.settle(&name, kept, KEPT).await {
             // The work is done and durable: its answer goes out all the same, only a repetition would not find it.
@@ -91,7 +91,7 @@ impl Kept {
     fn of(outcome: &Result<Answer, Problem>) -> Option<Self> {
         match outcome {
             Ok(answer) => Some(match &answer.keep {
-                Keep::Whole => Self::answer(answer.status, &answer.body),
+                Keep::Whole => Self::answer(answer.status, answer.body()),
                 Keep::Instead(body) => Self::answer(answer.status, body),
                 Keep::Nothing => Self::Nothing,
             }),

@@ -17,11 +17,13 @@ mod code;
 mod credentials;
 mod dress;
 mod errors;
+mod exchange;
 mod extract;
 mod fields;
 mod health;
 mod idempotency;
 mod list;
+mod lookup;
 mod metrics;
 pub mod openapi;
 mod party;
@@ -117,6 +119,8 @@ fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/v1/tokens").route(post().to(tokens::create)))
         .service(resource("/v1/tokens/batch").route(post().to(tokens::create_batch)))
+        .service(resource("/v1/tokens/lookup").route(post().to(lookup::lookup)))
+        .service(resource("/v1/tokens/{token}/exchange").route(post().to(exchange::exchange)))
         .service(resource("/v1/tokens/{token}/reveal").route(post().to(tokens::reveal)))
         .service(resource("/v1/tokens/{token}").route(get().to(tokens::read)))
         .service(resource("/v1/verifications").route(post().to(verifications::create)))

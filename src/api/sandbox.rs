@@ -126,10 +126,11 @@ async fn entered(call: &Call) -> Result<(Permit<SandboxHandsets>, &Sandbox), Pro
 
 /// The number of a handset, named by itself or by a token.
 async fn handset(call: &Call, permit: &Permit<SandboxHandsets>, name: &str) -> Result<PhoneNumber, Problem> {
-    if is_token(name) {
-        return Ok(call.api.vault.handset(permit, &fields::token(name)?).await?);
+    let name = fields::plus(name);
+    if is_token(&name) {
+        return Ok(call.api.vault.handset(permit, &fields::token(&name)?).await?);
     }
-    let typed = Typed::from(fields::plus(name).as_ref());
+    let typed = Typed::from(name.as_ref());
     Ok(fields::number(&typed, None, call.caller.mode, false)?.number)
 }
 
@@ -165,7 +166,7 @@ fn kind_of(name: &str) -> Writer {
 }
 
 fn is_token(text: &str) -> bool {
-    text.starts_with("tok_") || text.starts_with("tks_")
+    ["tok_", "tks_", "+999"].into_iter().any(|prefix| text.starts_with(prefix))
 }
 
 fn shown(message: HandsetMessage) -> HandsetAnswer {

@@ -2,6 +2,7 @@
 //!
 //! * [`aead`] XAES-256-GCM, randomised: whatever is sealed at rest.
 //! * [`siv`] AES-SIV, deterministic: sealed tokens.
+//! * [`fpe`] FF1, a permutation of decimal digits: tokens for test data.
 //! * [`block`] one AES-256 block, a permutation of 128 bits: vaulted tokens.
 //! * [`index`] HMAC-SHA-256 over length-prefixed parts: blind indexes, keyed ids, credentials, codes.
 //! * [`keyset`] HKDF-SHA-256: one key for each purpose out of a tenant's secret.
@@ -12,6 +13,7 @@
 
 pub mod aead;
 pub mod block;
+pub mod fpe;
 pub mod index;
 pub mod keyset;
 pub mod siv;

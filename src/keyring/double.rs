@@ -27,6 +27,7 @@ pub(crate) struct MemoryStore {
 pub(crate) struct State {
     pub(crate) keys: Vec<WrappedKey>,
     pub(crate) tokens: HashMap<(TenantId, RecordId), TokenRow>,
+    pub(crate) lookalikes: HashMap<LookalikeMark, LookalikeRow>,
     pub(crate) audiences: Vec<(TenantId, String)>,
     pub(crate) events: Vec<Event>,
     pub(crate) commits: u64,
@@ -74,7 +75,10 @@ impl State {
                 Some(known) => Err(StoreError::TokenExists(known.id)),
                 None => Ok(()),
             },
-            Write::Key(_) | Write::Token(_) | Write::Audience { .. } => Ok(()),
+            Write::Lookalike(row) if self.lookalikes.get(&row.mark).is_some_and(|known| known != row) => {
+                Err(StoreError::Conflict(Conflict::Taken))
+            }
+            Write::Lookalike(_) | Write::Key(_) | Write::Token(_) | Write::Audience { .. } => Ok(()),
             other => panic!("not kept here: {other:?}"),
         }
     }
@@ -83,6 +87,7 @@ impl State {
         match write {
             Write::Key(key) => self.keys.push(key),
             Write::Token(row) => assert!(self.tokens.insert((row.tenant, row.id), row).is_none(), "id used twice"),
+            Write::Lookalike(row) => drop(self.lookalikes.insert(row.mark, row)),
             Write::Audience { tenant, audience } => self.audiences.push((tenant, audience)),
             _ => {}
         }
@@ -167,6 +172,15 @@ impl Store for MemoryStore {
         indexes: &[BlindIndex],
     ) -> Result<Vec<Option<TokenRow>>, StoreError> {
         Ok(self.with(|state| indexes.iter().map(|index| state.canonical(tenant, *index).cloned()).collect()))
+    }
+
+    async fn lookalikes(
+        &self,
+        tenant: TenantId,
+        marks: &[LookalikeMark],
+    ) -> Result<Vec<Option<LookalikeRow>>, StoreError> {
+        let of_tenant = |row: &LookalikeRow| (row.tenant == tenant).then_some(*row);
+        Ok(self.with(|state| marks.iter().map(|mark| state.lookalikes.get(mark).and_then(of_tenant)).collect()))
     }
 
     async fn verification(&self, _: TenantId, _: VerificationId) -> Result<Option<VerificationRow>, StoreError> {

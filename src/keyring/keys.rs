@@ -5,6 +5,7 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use super::purpose::Purpose;
+use super::surrogates::Surrogates;
 use super::versions::{Place, Versions};
 use super::{KeyError, Opened, code};
 use crate::clock::Timestamp;
@@ -17,13 +18,14 @@ use crate::token::Token;
 
 /// A tenant's keys.
 pub struct TenantKeys {
-    tenant: [u8; 16],
+    pub(super) tenant: [u8; 16],
     token: Versions,
     /// Tags audiences inside tokens; derived from the `token` key, for it lives as long as the tokens do.
     tag: Key,
     seal: Versions,
     index: Versions,
     siv: Versions<SivKey>,
+    pub(super) surrogates: Surrogates,
     code: Versions,
     subject: Versions,
 }
@@ -37,6 +39,7 @@ impl TenantKeys {
         Ok(Self {
             tenant: ids::bytes(&id),
             tag: keyset::derive(token.newest(), "bauta/1|audience tag"),
+            surrogates: Surrogates::of(token.newest(), opened),
             token,
             seal: opened.keys(Purpose::Seal)?,
             index: opened.keys(Purpose::Index)?,
@@ -194,7 +197,7 @@ impl TenantKeys {
 }
 
 /// Tells no audience from an audience of no letters.
-fn audience_bytes(audience: Option<&str>) -> Vec<u8> {
+pub(super) fn audience_bytes(audience: Option<&str>) -> Vec<u8> {
     match audience {
         None => vec![0],
         Some(name) => [&[1], name.as_bytes()].concat(),

@@ -15,6 +15,7 @@ mod pkcs11;
 mod proof;
 mod purpose;
 mod root;
+mod surrogates;
 mod system;
 mod transit;
 mod versions;

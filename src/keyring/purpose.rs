@@ -28,9 +28,15 @@ impl Owner {
     pub(super) fn purposes(self) -> &'static [Purpose] {
         match self {
             Self::System => &[Purpose::Credential, Purpose::Pool, Purpose::Scratch, Purpose::Seal, Purpose::Proof],
-            Self::Tenant(_) => {
-                &[Purpose::Token, Purpose::Seal, Purpose::Index, Purpose::Siv, Purpose::Code, Purpose::Subject]
-            }
+            Self::Tenant(_) => &[
+                Purpose::Token,
+                Purpose::Seal,
+                Purpose::Index,
+                Purpose::Siv,
+                Purpose::Fpe,
+                Purpose::Code,
+                Purpose::Subject,
+            ],
         }
     }
 }
@@ -38,7 +44,7 @@ impl Owner {
 /// What a key is for. One key, one algorithm, one kind of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Vaulted tokens from record ids (AES-256), and the tags of audiences.
+    /// Vaulted tokens from record ids (AES-256), lookalikes, and the tags of audiences.
     Token,
     /// Numbers, bodies and parts at rest (XAES-256-GCM).
     Seal,
@@ -46,6 +52,8 @@ pub(super) enum Purpose {
     Index,
     /// Sealed tokens (AEAD_AES_SIV_CMAC_512).
     Siv,
+    /// Numbers in the form of numbers (FF1): test data.
+    Fpe,
     /// One-time codes (HMAC).
     Code,
     /// Subjects and record references in the log (HMAC).
@@ -68,6 +76,7 @@ impl Purpose {
             Self::Seal => "seal",
             Self::Index => "index",
             Self::Siv => "siv",
+            Self::Fpe => "fpe",
             Self::Code => "code",
             Self::Subject => "subject",
             Self::Credential => "credential",

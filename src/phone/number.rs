@@ -21,6 +21,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::metadata::Split;
+
 /// A real E.164 number (ITU-T E.164 §6: at most 15 digits, country code first, no leading zero).
 ///
 /// Held as the integer that the digits spell, which is lossless and of one size for every number, so that
@@ -60,6 +62,11 @@ impl PhoneNumber {
     /// Reads back what [`Self::secret_bytes`] gave.
     pub(crate) fn from_secret_bytes(bytes: [u8; 8]) -> Option<Self> {
         Self::from_digits(u64::from_be_bytes(bytes))
+    }
+
+    /// The digits of country code and national number, where the code is one that is assigned.
+    pub(crate) fn secret_parts(&self) -> Option<(u16, Zeroizing<String>)> {
+        Split::of(self.0).map(|split| (split.country_code, split.national))
     }
 
     /// The same digits as a virtual number, to look a called number up in a pool.

@@ -12,6 +12,7 @@ use crate::event::{Event, Leaf, Mode};
 use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::store::approvals::*;
+use crate::store::lookalike::{LookalikeMark, LookalikeRow};
 use crate::store::policies::*;
 use crate::store::rows::*;
 use crate::store::traffic::*;
@@ -73,6 +74,13 @@ pub trait Store: Send + Sync {
         tenant: TenantId,
         indexes: &[BlindIndex],
     ) -> Result<Vec<Option<TokenRow>>, StoreError>;
+
+    /// The lookalikes of these marks, in the order asked.
+    async fn lookalikes(
+        &self,
+        tenant: TenantId,
+        marks: &[LookalikeMark],
+    ) -> Result<Vec<Option<LookalikeRow>>, StoreError>;
 
     // ── verifications
 
@@ -321,6 +329,8 @@ pub enum Write {
 
     /// A new token record; [`StoreError::TokenExists`] if a canonical one stands for the number already.
     Token(TokenRow),
+    /// A lookalike of a record, or the same once more; [`Conflict::Taken`] if it names another.
+    Lookalike(LookalikeRow),
 
     /// A new verification, in place of the pending one it supersedes, if any.
     StartVerification { row: Box<VerificationRow>, supersedes: Option<VerificationId> },

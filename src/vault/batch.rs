@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::access::{NewTokens, Permit};
+use crate::access::{NewFpe, NewTokens, Permit};
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::ids::RecordId;
-use crate::keyring::TenantKeys;
-use crate::store::{BlindIndex, Change, StoreError, TokenRow, Write};
-use crate::token::Kind;
+use crate::keyring::{AudienceTag, TenantKeys};
+use crate::store::{BlindIndex, Change, Conflict, StoreError, TokenRow, Write};
+use crate::token::{Kind, Token};
 
-use super::tokenize::{ROUNDS, audience_of, check, expiry, is_canonical, view};
-use super::{NewToken, TokenView, Vault, VaultError};
+use super::tokenize::{ROUNDS, audience_of, check, expiry, is_canonical, shaped, view};
+use super::{NewToken, TokenView, Vault, VaultError, fpe};
 
 /// The most items of one batch.
 pub const MAX_BATCH: usize = 10_000;
@@ -25,81 +25,130 @@ pub enum ItemError<E> {
     Refused(&'static str),
 }
 
-type Item<E> = Result<NewToken, ItemError<E>>;
+/// The items of a batch that are for one audience. All groups of a batch are one caller's.
+pub struct Group<'a, E> {
+    /// For whom.
+    pub permit: &'a Permit<NewTokens>,
+    /// For the same audience, where fpe texts may be made.
+    pub fpe: Option<&'a Permit<NewFpe>>,
+    /// In order; what was refused before it came here stays refused.
+    pub items: Vec<Result<NewToken, E>>,
+}
+
+/// What became of each item of a group, in order.
+pub type Answers<E> = Vec<Result<TokenView, ItemError<E>>>;
+
+/// One item on its way.
+struct Line<'a, E> {
+    item: Result<NewToken, ItemError<E>>,
+    audience: Option<&'a str>,
+    tag: AudienceTag,
+    /// Its text, once there is one.
+    token: Option<Token>,
+}
+
+/// An item that needs a record.
+struct Stored<'l> {
+    new: &'l NewToken,
+    index: BlindIndex,
+    audience: Option<&'l str>,
+    tag: AudienceTag,
+}
 
 /// What a batch comes to before it is written.
 struct Plan {
     /// The canonical record of each index that the batch names, and whether the batch makes it.
     canonical: HashMap<BlindIndex, RecordId>,
-    /// The record of each vaulted item, in order.
+    /// The record of each stored item, in order.
     records: Vec<RecordId>,
     rows: Vec<TokenRow>,
     known: u64,
 }
 
+/// How many items the entry tells of beside the stored ones.
+struct Counts {
+    fpe: u64,
+    refused: u64,
+}
+
 impl Vault {
-    /// The tokens of up to [`MAX_BATCH`] numbers, in order. Refused items stay refused, the others succeed together.
+    /// The tokens of up to [`MAX_BATCH`] numbers for one audience; as [`Self::tokenize_groups`].
     ///
     /// # Errors
-    /// [`VaultError::Refused`] with `batch_too_large`; [`VaultError::Store`] if none could be written.
+    /// As [`Self::tokenize_groups`].
     pub async fn tokenize_batch<E>(
         &self,
         permit: &Permit<NewTokens>,
         items: Vec<Result<NewToken, E>>,
-    ) -> Result<Vec<Result<TokenView, ItemError<E>>>, VaultError> {
-        if items.len() > MAX_BATCH {
-            return Err(VaultError::Refused("batch_too_large"));
-        }
-        let items: Vec<Item<E>> = items
-            .into_iter()
-            .map(|item| {
-                let new = item.map_err(ItemError::Given)?;
-                check(&new).map(|()| new).map_err(ItemError::Refused)
-            })
-            .collect();
-        let keys = self.keys(permit.tenant()).await?;
-        let sealed = items.iter().flatten().filter(|new| new.kind == Kind::Sealed).count();
-        if sealed > 0 {
-            self.reserve(permit, audience_of(permit), sealed as u64).await?;
-        }
-        let now = self.store.now();
-        let records = self.write_batch(permit, &keys, &items, now).await?;
-        Ok(answer(&keys, audience_of(permit), items, records, now))
+    ) -> Result<Answers<E>, VaultError> {
+        let answers = self.tokenize_groups(vec![Group { permit, fpe: None, items }]).await?;
+        Ok(answers.into_iter().next().unwrap_or_default())
     }
 
-    /// Writes the records that the vaulted items need, and returns the record of each, in order.
+    /// The tokens of up to [`MAX_BATCH`] numbers in all, in order. Refused items stay refused, the others succeed
+    /// together: one change, one entry that counts them.
+    ///
+    /// # Errors
+    /// [`VaultError::Refused`] with `batch_too_large`; [`VaultError::Store`] if none could be written.
+    pub async fn tokenize_groups<E>(&self, groups: Vec<Group<'_, E>>) -> Result<Vec<Answers<E>>, VaultError> {
+        let sizes: Vec<usize> = groups.iter().map(|group| group.items.len()).collect();
+        if sizes.iter().sum::<usize>() > MAX_BATCH {
+            return Err(VaultError::Refused("batch_too_large"));
+        }
+        let Some(first) = groups.first().map(|group| group.permit) else { return Ok(Vec::new()) };
+        let keys = self.keys(first.tenant()).await?;
+        let now = self.store.now();
+        let mut lines = Vec::with_capacity(sizes.iter().sum());
+        for group in groups {
+            self.reserve_sealed(&group).await?;
+            lines.extend(read(&keys, group)?);
+        }
+        write_storeless(&keys, &mut lines, now).await?;
+        let tokens = self.write_batch(first, &keys, &lines, now).await?;
+        let mut stored = tokens.into_iter();
+        let mut answers = lines.into_iter().map(|line| {
+            let new = line.item?;
+            // One text per stored item: `write_batch` went through the same lines in the same order.
+            let token = line.token.or_else(|| stored.next()).ok_or(ItemError::Refused("internal"))?;
+            Ok(view(token, new, now))
+        });
+        Ok(sizes.into_iter().map(|size| answers.by_ref().take(size).collect()).collect())
+    }
+
+    /// Makes sure that the log knows of a group's sealed tokens.
+    async fn reserve_sealed<E>(&self, group: &Group<'_, E>) -> Result<(), VaultError> {
+        let sealed = |new: &&NewToken| new.kind == Kind::Sealed && check(new).is_ok();
+        match group.items.iter().flatten().filter(sealed).count() {
+            0 => Ok(()),
+            count => self.reserve(group.permit, audience_of(group.permit), count as u64).await,
+        }
+    }
+
+    /// Writes the records that the stored items need, and returns the text of each, in order.
     async fn write_batch<E>(
         &self,
         permit: &Permit<NewTokens>,
         keys: &TenantKeys,
-        items: &[Item<E>],
+        lines: &[Line<'_, E>],
         now: Timestamp,
-    ) -> Result<Vec<RecordId>, VaultError> {
-        let vaulted: Vec<(&NewToken, BlindIndex)> = items
-            .iter()
-            .flatten()
-            .filter(|new| new.kind == Kind::Vaulted)
-            .map(|new| (new, keys.index(&new.number)))
-            .collect();
-        let refused = items.iter().filter(|item| item.is_err()).count() as u64;
-        if vaulted.is_empty() && refused == 0 {
+    ) -> Result<Vec<Token>, VaultError> {
+        let stored = stored(keys, lines);
+        let of_kind = |kind| lines.iter().flat_map(|line| &line.item).filter(|new| new.kind == kind).count() as u64;
+        let refused = lines.iter().filter(|line| line.item.is_err()).count() as u64;
+        let counts = Counts { fpe: of_kind(Kind::Fpe), refused };
+        if stored.is_empty() && counts.fpe + counts.refused == 0 {
             return Ok(Vec::new());
         }
-        let audience = audience_of(permit);
         for _ in 0..ROUNDS {
-            let plan = self.plan(permit, keys, &vaulted, now).await?;
-            let created = plan.rows.len() as u64;
-            let what = What::TokenBatchCreated { created, known: plan.known, refused };
-            let mut change = Change::telling(permit.event(now, what));
-            change.writes.extend(self.remembering(permit, audience).await?);
-            change.writes.extend(plan.rows.into_iter().map(Write::Token));
+            let plan = self.plan(permit, keys, &stored).await?;
+            let (change, tokens) = self.batch_change(permit, keys, &stored, plan, &counts, now).await?;
             match self.store.commit(change).await {
                 Ok(_) => {
-                    self.remembered(permit, audience);
-                    return Ok(plan.records);
+                    stored.iter().for_each(|item| self.remembered(permit, item.audience));
+                    return Ok(tokens);
                 }
-                // Somebody else was first with one of the numbers: look all of them up again.
-                Err(StoreError::TokenExists(_)) => {}
+                // Somebody else was first with one of the numbers or digits: look all of them up again.
+                Err(StoreError::TokenExists(_) | StoreError::Conflict(Conflict::Taken)) => {}
                 Err(other) => return Err(other.into()),
             }
         }
@@ -111,21 +160,21 @@ impl Vault {
         &self,
         permit: &Permit<NewTokens>,
         keys: &TenantKeys,
-        vaulted: &[(&NewToken, BlindIndex)],
-        now: Timestamp,
+        stored: &[Stored<'_>],
     ) -> Result<Plan, VaultError> {
         let mut indexes: Vec<BlindIndex> =
-            vaulted.iter().filter(|(new, _)| is_canonical(new)).map(|(_, index)| *index).collect();
+            stored.iter().filter(|item| is_canonical(item.new)).map(|item| item.index).collect();
         indexes.sort_unstable();
         indexes.dedup();
         let found = self.known(permit, &indexes).await?;
         let canonical = indexes.into_iter().zip(found).filter_map(|(index, id)| Some((index, id?))).collect();
-        let mut plan = Plan { canonical, records: Vec::with_capacity(vaulted.len()), rows: Vec::new(), known: 0 };
+        let mut plan = Plan { canonical, records: Vec::with_capacity(stored.len()), rows: Vec::new(), known: 0 };
         // At most so many are needed; what is left over is never used.
-        let mut next = self.records.row(self.store.as_ref(), vaulted.len() as u64).await?;
-        for (new, index) in vaulted {
-            if is_canonical(new)
-                && let Some(record) = plan.canonical.get(index)
+        let mut next = self.records.row(self.store.as_ref(), stored.len() as u64).await?;
+        for item in stored {
+            let own = (!is_canonical(item.new)).then_some(item.new);
+            if own.is_none()
+                && let Some(record) = plan.canonical.get(&item.index)
             {
                 plan.records.push(*record);
                 plan.known += 1;
@@ -133,10 +182,11 @@ impl Vault {
             }
             let record = RecordId(next);
             next += 1;
-            plan.rows.push(self.row_of(permit, keys, new, (record, *index), now));
+            let row = self.row(permit, keys, record, item.index, &item.new.number);
+            plan.rows.push(shaped(row, own));
             plan.records.push(record);
-            if is_canonical(new) {
-                plan.canonical.insert(*index, record);
+            if own.is_none() {
+                plan.canonical.insert(item.index, record);
             }
             if plan.rows.len().is_multiple_of(BREATH) {
                 tokio::task::yield_now().await;
@@ -145,44 +195,83 @@ impl Vault {
         Ok(plan)
     }
 
-    fn row_of(
+    /// The change that a plan comes to, and the text of each stored item.
+    async fn batch_change(
         &self,
         permit: &Permit<NewTokens>,
         keys: &TenantKeys,
-        new: &NewToken,
-        (record, index): (RecordId, BlindIndex),
+        stored: &[Stored<'_>],
+        plan: Plan,
+        counts: &Counts,
         now: Timestamp,
-    ) -> TokenRow {
-        let mut row = self.row(permit, keys, record, index, &new.number);
-        row.canonical = is_canonical(new);
-        row.expires_at = expiry(new, now);
-        row.metadata.clone_from(&new.metadata);
-        row
+    ) -> Result<(Change, Vec<Token>), VaultError> {
+        let (created, known) = (plan.rows.len() as u64, plan.known);
+        let what = What::TokenBatchCreated { created, known, fpe: counts.fpe, refused: counts.refused };
+        let mut change = Change::telling(permit.event(now, what));
+        let mut audiences: Vec<Option<&str>> = stored.iter().map(|item| item.audience).collect();
+        audiences.sort_unstable();
+        audiences.dedup();
+        for audience in audiences {
+            change.writes.extend(self.remembering(permit, audience).await?);
+        }
+        change.writes.extend(plan.rows.into_iter().map(Write::Token));
+        let named = || stored.iter().zip(&plan.records);
+        let lookalikes = named().filter(|(item, _)| item.new.kind == Kind::Lookalike);
+        let wanted: Vec<_> = lookalikes.map(|(item, record)| (*record, item.tag)).collect();
+        let chosen = self.choose(permit.tenant(), keys, &wanted).await?;
+        change.writes.extend(chosen.rows.into_iter().map(Write::Lookalike));
+        let mut chosen = chosen.tokens.into_iter();
+        let token = |(item, record): (&Stored<'_>, &RecordId)| match item.new.kind {
+            Kind::Lookalike => chosen.next(),
+            _ => Some(keys.vaulted(*record, item.audience)),
+        };
+        let tokens = named().map(token).collect::<Option<Vec<_>>>();
+        Ok((change, tokens.ok_or(VaultError::NotFound)?))
     }
 }
 
-/// Puts each item's token in its place.
-fn answer<E>(
-    keys: &TenantKeys,
-    audience: Option<&str>,
-    items: Vec<Item<E>>,
-    records: Vec<RecordId>,
-    now: Timestamp,
-) -> Vec<Result<TokenView, ItemError<E>>> {
-    let mut records = records.into_iter();
-    items
-        .into_iter()
-        .map(|item| {
-            let new = item?;
-            let token = match new.kind {
-                Kind::Sealed => keys.sealed(&new.number, audience, expiry(&new, now)),
-                Kind::Vaulted => {
-                    // One record per vaulted item: `write_batch` went through the same items in the same order.
-                    let record = records.next().ok_or(ItemError::Refused("internal"))?;
-                    keys.vaulted(record, audience)
-                }
-            };
-            Ok(view(token, new, now))
+/// The lines of a group, each judged by itself.
+fn read<'a, E>(keys: &TenantKeys, group: Group<'a, E>) -> Result<Vec<Line<'a, E>>, VaultError> {
+    let audience = audience_of(group.permit);
+    let tag = keys.audience_tag(audience);
+    let fpe = fpe::allowed(group.fpe);
+    let judged = |item: Result<NewToken, E>| {
+        let new = item.map_err(ItemError::Given)?;
+        check(&new).map_err(ItemError::Refused)?;
+        if new.kind == Kind::Fpe {
+            fpe.map_err(ItemError::Refused)?;
+        }
+        Ok(new)
+    };
+    let line = |item| Line { item: judged(item), audience, tag, token: None };
+    Ok(group.items.into_iter().map(line).collect())
+}
+
+/// Writes the texts of those items that need no store.
+async fn write_storeless<E>(keys: &TenantKeys, lines: &mut [Line<'_, E>], now: Timestamp) -> Result<(), VaultError> {
+    for (place, line) in lines.iter_mut().enumerate() {
+        let Ok(new) = &line.item else { continue };
+        match new.kind {
+            Kind::Sealed => line.token = Some(keys.sealed(&new.number, line.audience, expiry(new, now))),
+            Kind::Fpe => match fpe::text(keys, new, line.audience)? {
+                Ok(token) => line.token = Some(token),
+                Err(code) => line.item = Err(ItemError::Refused(code)),
+            },
+            Kind::Vaulted | Kind::Lookalike => continue,
+        }
+        if place % BREATH == BREATH - 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+fn stored<'l, E>(keys: &TenantKeys, lines: &'l [Line<'_, E>]) -> Vec<Stored<'l>> {
+    lines
+        .iter()
+        .filter_map(|line| {
+            let new = line.item.as_ref().ok().filter(|new| matches!(new.kind, Kind::Vaulted | Kind::Lookalike))?;
+            Some(Stored { new, index: keys.index(&new.number), audience: line.audience, tag: line.tag })
         })
         .collect()
 }

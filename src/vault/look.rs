@@ -23,12 +23,14 @@ pub struct Revealed {
 }
 
 /// A token found and opened.
-struct Found {
-    number: PhoneNumber,
-    reference: RecordRef,
-    created_at: Option<Timestamp>,
-    expires_at: Option<Timestamp>,
-    metadata: Option<String>,
+pub(super) struct Found {
+    pub(super) number: PhoneNumber,
+    pub(super) reference: RecordRef,
+    /// The record behind it; a sealed token has none.
+    pub(super) record: Option<RecordId>,
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) metadata: Option<String>,
 }
 
 impl Vault {
@@ -89,14 +91,15 @@ impl Vault {
     pub async fn resolve<R: Resource>(&self, permit: &Permit<R>, token: &Token) -> Result<Holder, VaultError> {
         let keys = self.keys(permit.tenant()).await?;
         match token.kind() {
-            Kind::Vaulted => {
-                let row = self.vaulted_row(permit, &keys, token).await?;
+            Kind::Vaulted | Kind::Lookalike => {
+                let row = self.stored_row(permit, &keys, token).await?;
                 Ok(Holder { record: row.id, index: row.index, subject: keys.subject(row.index) })
             }
             Kind::Sealed => {
                 let (number, _) = self.unsealed(permit, &keys, token).await?;
                 self.hold(permit, &number).await
             }
+            Kind::Fpe => Err(VaultError::NotFound),
         }
     }
 
@@ -154,13 +157,20 @@ impl Vault {
         if is_over(row.expires_at, self.store.now()) { Err(VaultError::NotFound) } else { Ok(row) }
     }
 
-    async fn find<R>(&self, permit: &Permit<R>, keys: &TenantKeys, token: &Token) -> Result<Found, VaultError> {
+    /// A token, found and opened: one that the permit's holder may see.
+    pub(super) async fn find<R>(
+        &self,
+        permit: &Permit<R>,
+        keys: &TenantKeys,
+        token: &Token,
+    ) -> Result<Found, VaultError> {
         match token.kind() {
-            Kind::Vaulted => {
-                let row = self.vaulted_row(permit, keys, token).await?;
+            Kind::Vaulted | Kind::Lookalike => {
+                let row = self.stored_row(permit, keys, token).await?;
                 Ok(Found {
                     number: keys.open_number(row.id, &row.number)?,
                     reference: keys.record_ref(row.id),
+                    record: Some(row.id),
                     created_at: Some(row.created_at),
                     expires_at: row.expires_at,
                     metadata: row.metadata,
@@ -169,18 +179,22 @@ impl Vault {
             Kind::Sealed => {
                 let (number, expires_at) = self.unsealed(permit, keys, token).await?;
                 let reference = keys.sealed_ref(token);
-                Ok(Found { number, reference, created_at: None, expires_at, metadata: None })
+                Ok(Found { number, reference, record: None, created_at: None, expires_at, metadata: None })
             }
+            Kind::Fpe => Err(VaultError::NotFound),
         }
     }
 
-    async fn vaulted_row<R>(
+    async fn stored_row<R>(
         &self,
         permit: &Permit<R>,
         keys: &TenantKeys,
         token: &Token,
     ) -> Result<TokenRow, VaultError> {
-        let (record, tag) = keys.read_vaulted(token).ok_or(VaultError::NotFound)?;
+        let (record, tag) = match token.kind() {
+            Kind::Lookalike => self.read_lookalike(permit.tenant(), keys, token).await?,
+            _ => keys.read_vaulted(token).ok_or(VaultError::NotFound)?,
+        };
         let own = crypto::equal(&tag, &keys.audience_tag(permit.audience()));
         if own || permit.sees_all() && self.is_of_tenant(permit.tenant(), keys, tag).await? {
             self.live(permit.tenant(), record).await

@@ -1,4 +1,4 @@
-//! Numbers against tokens: tokenize, describe, reveal, resolve. The only room that opens stored numbers.
+//! Numbers against tokens: tokenize, look up, describe, exchange, reveal, resolve. The only room that opens stored numbers.
 //!
 //! Invariants: every function that serves a caller takes the caller's [`Permit`](crate::access::Permit) and works for
 //! its tenant alone; every token that is not this tenant's, not of an audience the caller may see, expired, erased or
@@ -7,7 +7,11 @@
 
 mod audiences;
 mod batch;
+mod exchange;
+mod fpe;
 mod look;
+mod lookalike;
+mod lookup;
 mod records;
 mod reservation;
 mod tokenize;
@@ -25,7 +29,7 @@ use audiences::Audiences;
 use records::Records;
 use reservation::Reservations;
 
-pub use batch::{ItemError, MAX_BATCH};
+pub use batch::{Answers, Group, ItemError, MAX_BATCH};
 pub use look::Revealed;
 
 /// Keeps numbers and gives tokens for them.
@@ -49,10 +53,12 @@ pub struct NewToken {
     pub kind: Kind,
     /// How long it is to live; none is for ever. Sealed tokens count in whole seconds.
     pub ttl: Option<Duration>,
-    /// A token that no other can be joined with, of this very number. Vaulted only.
+    /// A token that no other can be joined with, of this very number. Vaulted and lookalike only.
     pub fresh: bool,
-    /// A JSON object to be kept with it, free of numbers. Vaulted only.
+    /// A JSON object to be kept with it, free of numbers. Vaulted and lookalike only.
     pub metadata: Option<String>,
+    /// Whether an fpe text begins with the number's own country code. Of no meaning to other kinds.
+    pub keep_country: bool,
 }
 
 /// What may be shown of a token.

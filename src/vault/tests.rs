@@ -7,13 +7,14 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::access::{Delivery, NewTokens, Permit, TokenRef};
-use crate::event::{Leaf, What};
+use crate::event::{Leaf, Mode, What};
 use crate::ids::{self, CredentialId};
 use crate::keyring::double::MemoryStore;
 use crate::keyring::{FileKms, Kms, Owner};
 use crate::phone::Door;
 
 mod bulk;
+mod kinds;
 
 struct House {
     _keys: TempDir,
@@ -36,6 +37,11 @@ async fn house() -> House {
 }
 
 impl House {
+    /// The key holder, as another process would open it.
+    fn kms(&self) -> Arc<dyn Kms> {
+        Arc::new(FileKms::open(self._keys.path(), false).unwrap())
+    }
+
     async fn new_tenant(&self) -> TenantId {
         let id = ids::fresh();
         for (key, _) in self.keyring.provision(Owner::Tenant(id), self.store.now()).await.unwrap() {
@@ -92,6 +98,7 @@ fn vaulted(last: u64) -> NewToken {
         ttl: None,
         fresh: false,
         metadata: None,
+        keep_country: true,
     }
 }
 

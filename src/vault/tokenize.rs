@@ -3,38 +3,36 @@
 use crate::access::{NewTokens, Permit, Resource};
 use crate::clock::Timestamp;
 use crate::event::What;
-use crate::ids::RecordId;
+use crate::ids::{RecordId, TenantId};
 use crate::keyring::TenantKeys;
 use crate::phone::{self, Masked, PhoneNumber};
-use crate::store::{BlindIndex, Change, Sealed, StoreError, TokenRow, Write};
+use crate::store::{BlindIndex, Change, Conflict, Sealed, StoreError, TokenRow, Write};
 use crate::token::{Kind, Token};
 
 use super::{Holder, NewToken, TokenView, Vault, VaultError};
 
 impl Vault {
-    /// The token of a number for the permit's audience. A plain vaulted token is the same for the same number and
-    /// audience; one that is `fresh`, or has a life or metadata of its own, is new. Sealed tokens are not stored.
+    /// The token of a number for the permit's audience. A plain vaulted or lookalike token is the same for the same
+    /// number and audience; one that is `fresh`, or has a life or metadata of its own, is new. Sealed tokens are not
+    /// stored.
     ///
     /// # Errors
-    /// [`VaultError::Refused`] with `number_in_text`, `metadata_not_supported_for_sealed`,
-    /// `fresh_not_supported_for_sealed` or `too_many_audiences`.
+    /// [`VaultError::Refused`] with `number_in_text`, `…_not_supported_for_sealed` or `…_for_fpe`, `too_many_audiences`,
+    /// or `fpe_not_allowed`: such texts have [a permit of their own](Vault::fpe).
     pub async fn tokenize(&self, permit: &Permit<NewTokens>, new: NewToken) -> Result<TokenView, VaultError> {
         check(&new).map_err(VaultError::Refused)?;
         let keys = self.keys(permit.tenant()).await?;
         let audience = audience_of(permit);
         let now = self.store.now();
         let token = match new.kind {
+            Kind::Fpe => return Err(VaultError::Refused("fpe_not_allowed")),
             Kind::Sealed => {
                 self.reserve(permit, audience, 1).await?;
                 keys.sealed(&new.number, audience, expiry(&new, now))
             }
-            Kind::Vaulted if is_canonical(&new) => {
-                let holder = self.canonical(permit, &keys, &new.number, audience).await?;
-                keys.vaulted(holder.record, audience)
-            }
-            Kind::Vaulted => {
-                let record = self.own_record(permit, &keys, &new, audience, now).await?;
-                keys.vaulted(record, audience)
+            Kind::Vaulted | Kind::Lookalike => {
+                let own = (!is_canonical(&new)).then_some(&new);
+                self.issue(permit, &keys, &new.number, audience, new.kind, own).await?.1
             }
         };
         Ok(view(token, new, now))
@@ -43,60 +41,66 @@ impl Vault {
     /// The person behind a number, with a record made where there was none.
     pub async fn hold<R: Resource>(&self, permit: &Permit<R>, number: &PhoneNumber) -> Result<Holder, VaultError> {
         let keys = self.keys(permit.tenant()).await?;
-        self.canonical(permit, &keys, number, permit.audience()).await
+        Ok(self.issue(permit, &keys, number, permit.audience(), Kind::Vaulted, None).await?.0)
     }
 
-    /// Finds or makes the canonical record of a number. One entry is written either way, so that neither the time it
-    /// takes nor the log a partner may see tells a known number from a new one.
-    async fn canonical<R>(
+    /// Finds or makes the record of a number, and its token: the record that stands for the number, or one of its
+    /// `own`. One entry is written either way, so that neither the time it takes nor the log a partner may see tells a
+    /// known number from a new one.
+    async fn issue<R>(
         &self,
         permit: &Permit<R>,
         keys: &TenantKeys,
         number: &PhoneNumber,
         audience: Option<&str>,
-    ) -> Result<Holder, VaultError> {
+        kind: Kind,
+        own: Option<&NewToken>,
+    ) -> Result<(Holder, Token), VaultError> {
         let index = keys.index(number);
-        let mut known = self.known(permit, &[index]).await?.first().copied().flatten();
+        let mut known = match own {
+            Some(_) => None,
+            None => self.known(permit, &[index]).await?.first().copied().flatten(),
+        };
         for _ in 0..ROUNDS {
             let record = match known {
                 Some(record) => record,
                 None => self.records.one(self.store.as_ref()).await?,
             };
-            let mut change = self.issued(permit, keys, record, index, audience, false).await?;
+            let mut change = self.issued(permit, keys, record, index, audience, own.is_some()).await?;
             if known.is_none() {
-                change.writes.push(Write::Token(self.row(permit, keys, record, index, number)));
+                let row = self.row(permit, keys, record, index, number);
+                change.writes.push(Write::Token(shaped(row, own)));
             }
+            let (token, naming) = self.naming(permit.tenant(), keys, record, audience, kind).await?;
+            change.writes.extend(naming);
             match self.store.commit(change).await {
                 Ok(_) => {
                     self.remembered(permit, audience);
-                    return Ok(Holder { record, index, subject: keys.subject(index) });
+                    return Ok((Holder { record, index, subject: keys.subject(index) }, token));
                 }
                 Err(StoreError::TokenExists(other)) => known = Some(other),
+                Err(StoreError::Conflict(Conflict::Taken)) => {}
                 Err(other) => return Err(other.into()),
             }
         }
         Err(StoreError::Unavailable("the number's record changed under every attempt".into()).into())
     }
 
-    /// A record of its own for this token alone.
-    async fn own_record(
+    /// The text that names a record for an audience, and what has to be written so that it is found again.
+    pub(super) async fn naming(
         &self,
-        permit: &Permit<NewTokens>,
+        tenant: TenantId,
         keys: &TenantKeys,
-        new: &NewToken,
+        record: RecordId,
         audience: Option<&str>,
-        now: Timestamp,
-    ) -> Result<RecordId, VaultError> {
-        let record = self.records.one(self.store.as_ref()).await?;
-        let index = keys.index(&new.number);
-        let mut row = self.row(permit, keys, record, index, &new.number);
-        row.canonical = false;
-        row.expires_at = expiry(new, now);
-        row.metadata.clone_from(&new.metadata);
-        let change = self.issued(permit, keys, record, index, audience, true).await?.with(Write::Token(row));
-        self.store.commit(change).await?;
-        self.remembered(permit, audience);
-        Ok(record)
+        kind: Kind,
+    ) -> Result<(Token, Vec<Write>), VaultError> {
+        if kind != Kind::Lookalike {
+            return Ok((keys.vaulted(record, audience), Vec::new()));
+        }
+        let chosen = self.choose(tenant, keys, &[(record, keys.audience_tag(audience))]).await?;
+        let token = chosen.tokens.into_iter().next().ok_or(VaultError::NotFound)?;
+        Ok((token, chosen.rows.into_iter().map(Write::Lookalike).collect()))
     }
 
     /// The change that tells of a token given out for a record, remembering an audience that is new.
@@ -199,9 +203,19 @@ pub(super) fn check(new: &NewToken) -> Result<(), &'static str> {
     match (new.kind, &new.metadata) {
         (Kind::Sealed, Some(_)) => Err("metadata_not_supported_for_sealed"),
         (Kind::Sealed, None) if new.fresh => Err("fresh_not_supported_for_sealed"),
+        (Kind::Fpe, Some(_)) => Err("metadata_not_supported_for_fpe"),
+        (Kind::Fpe, None) if new.fresh => Err("fresh_not_supported_for_fpe"),
+        (Kind::Fpe, None) if new.ttl.is_some() => Err("ttl_not_supported_for_fpe"),
         (_, Some(text)) if phone::contains_number(text) => Err("number_in_text"),
         _ => Ok(()),
     }
+}
+
+/// The row as a token of its own wants it, where it is for one.
+pub(super) fn shaped(row: TokenRow, own: Option<&NewToken>) -> TokenRow {
+    let Some(new) = own else { return row };
+    let expires_at = expiry(new, row.created_at);
+    TokenRow { canonical: false, expires_at, metadata: new.metadata.clone(), ..row }
 }
 
 /// Whether the record that stands for the number will do.
@@ -214,7 +228,7 @@ pub(super) fn expiry(new: &NewToken, now: Timestamp) -> Option<Timestamp> {
     let at = now.plus(new.ttl?);
     Some(match new.kind {
         Kind::Sealed => Timestamp::from_millis(at.as_secs().saturating_mul(1_000)),
-        Kind::Vaulted => at,
+        Kind::Vaulted | Kind::Lookalike | Kind::Fpe => at,
     })
 }
 

@@ -215,6 +215,9 @@ impl Store for Double {
     async fn tokens_by_index(&self, _: TenantId, _: &[BlindIndex]) -> Result<Vec<Option<TokenRow>>, StoreError> {
         Err(none())
     }
+    async fn lookalikes(&self, _: TenantId, _: &[LookalikeMark]) -> Result<Vec<Option<LookalikeRow>>, StoreError> {
+        Err(none())
+    }
     async fn verification(&self, _: TenantId, _: VerificationId) -> Result<Option<VerificationRow>, StoreError> {
         Err(none())
     }

@@ -48,8 +48,11 @@ impl World {
         let kms = Arc::new(FileKms::open(folder.path(), true).unwrap());
         let keyring = Arc::new(Keyring::open(store.clone(), kms).await.unwrap());
         let access = Access::open(store.clone(), keyring, policies).await.unwrap();
+        let tenant = access.create_tenant("root", "Market", Mode::Test, None).await.unwrap().id;
+        // Else it would be the live tenant that keeps the policies.
+        let access = access.kept_by(Some(tenant));
         let mut world = Self {
-            tenant: access.create_tenant("root", "Market", Mode::Test, None).await.unwrap().id,
+            tenant,
             other: access.create_tenant("root", "Other", Mode::Test, None).await.unwrap().id,
             live: access.create_tenant("root", "Real", Mode::Live, Some("sg".into())).await.unwrap().id,
             keys: Vec::new(),
@@ -121,6 +124,10 @@ fn a_credential(role: Role) -> NewCredential {
 fn a_token(purpose: Option<&str>) -> TokenRef {
     let token = crate::token::Token::vaulted(1, [7; 16]);
     TokenRef { token, purpose: purpose.map(str::to_owned) }
+}
+
+fn exchange(audience: Option<&str>) -> Exchange {
+    Exchange { token: crate::token::Token::vaulted(1, [7; 16]), audience: audience.map(str::to_owned) }
 }
 
 fn denials(events: &[crate::event::Event]) -> Vec<(String, String)> {

@@ -9,6 +9,9 @@ const TABLE: &[(Action, &[Role])] = {
     use Role::*;
     &[
         (TokenCreate, &[Business]),
+        (TokenCreateFpe, &[Business]),
+        (TokenLookup, &[Business]),
+        (TokenExchange, &[Business]),
         (TokenRead, &[Admin, Business, Auditor, Custodian]),
         (TokenReveal, &[Custodian]),
         (VerificationStart, &[Business]),
@@ -28,6 +31,10 @@ const TABLE: &[(Action, &[Role])] = {
         (CredentialRevoke, &[Admin]),
         (ApprovalRead, &[Auditor, Approver]),
         (ApprovalDecide, &[Approver]),
+        (PolicyRead, &[Admin, Operator, Auditor, Approver]),
+        (PolicyPropose, &[Admin]),
+        // There is an approver, so that a second person has to agree.
+        (PolicyActivate, &[]),
         (AuditRead, &[Admin, Operator, Auditor]),
         (Freeze, &[Operator]),
         (SandboxUse, &[Admin, Business, Partner, Operator, Auditor, Custodian, Approver]),
@@ -44,6 +51,9 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
     use Action::*;
     match action {
         TokenCreate => access.authorize(&who, action, NewTokens { audience: None }).await.map(|p| p.sees_all()),
+        TokenCreateFpe => access.authorize(&who, action, NewFpe { audience: None }).await.map(|p| p.sees_all()),
+        TokenLookup => access.authorize(&who, action, Holdings {}).await.map(|p| p.sees_all()),
+        TokenExchange => access.authorize(&who, action, exchange(Some("insurer"))).await.map(|p| p.sees_all()),
         TokenRead | TokenReveal => access.authorize(&who, action, a_token(Some("support"))).await.map(|p| p.sees_all()),
         VerificationStart => access.authorize(&who, action, NewVerification {}).await.map(|p| p.sees_all()),
         VerificationCheck | VerificationCancel | VerificationRead => {
@@ -60,6 +70,9 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
         }
         ApprovalRead => access.authorize(&who, action, Approvals { own: false }).await.map(|p| p.sees_all()),
         ApprovalDecide => access.authorize(&who, action, ApprovalRef { id: ids::fresh() }).await.map(|p| p.sees_all()),
+        PolicyRead | PolicyPropose | PolicyActivate => {
+            access.authorize(&who, action, PolicySet { version: None }).await.map(|p| p.sees_all())
+        }
         AuditRead => access.authorize(&who, action, AuditLog { own: false }).await.map(|p| p.sees_all()),
         Freeze => {
             let target = world.tenant.to_string();

@@ -56,7 +56,8 @@ async fn a_token_that_is_unknown_foreign_or_mistyped_is_told_as_the_contract_say
     assert_eq!(read(&foreign).await.problem(), (404, "not_found".into()));
     let last = if own.ends_with('x') { 'y' } else { 'x' };
     let mistyped = format!("{}{last}", &own[..own.len() - 1]);
-    assert_eq!(read(&mistyped).await.problem(), (400, "token_malformed".into()));
+    assert_eq!(read(&mistyped).await.problem(), (400, "token_mistyped".into()));
+    assert_eq!(read(&own[1..]).await.problem(), (400, "token_malformed".into()));
     // A role that may not read hears the same whether the token exists or not.
     for token in [&own, &foreign] {
         assert_eq!(house.get(Role::Operator, &format!("/v1/tokens/{token}")).await.problem().0, 403);

@@ -2,7 +2,7 @@
 
 use super::log::{self, Draft};
 use super::writer::Tx;
-use super::{access, alias, approval, delivery, message, outbox, policy, pool, sweep, token, verification};
+use super::{access, alias, approval, delivery, lookalike, message, outbox, policy, pool, sweep, token, verification};
 use crate::store::{Change, Committed, StoreError, Write};
 
 /// A change whose entries are made, ready for the writer.
@@ -69,6 +69,7 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::ActivatePolicy { version, approver, at } => policy::activate(tx, &version, &approver, at),
         Write::WithdrawPolicy { version, at } => policy::withdraw(tx, &version, at),
         Write::Token(row) => token::add(tx, &row),
+        Write::Lookalike(row) => lookalike::add(tx, &row),
         Write::StartVerification { row, supersedes } => verification::start(tx, &row, supersedes),
         Write::SpendAttempt { tenant, id } => {
             committed.attempts_left = Some(verification::spend(tx, tenant, id)?);

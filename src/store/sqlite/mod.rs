@@ -16,11 +16,12 @@ mod checkpoint;
 mod columns;
 mod delivery;
 mod log;
+mod lookalike;
 mod message;
 pub(super) mod open;
 mod outbox;
-mod policy;
 mod packed;
+mod policy;
 mod pool;
 mod readers;
 mod sweep;
@@ -40,9 +41,9 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, Change, Committed, DeliveryStatus,
-    DirectoryRows, EntryFilter, EntryRow, LegRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey,
-    PolicyRow, PoolCounts, PoolRow, ReceiptOutcome, SenderRow, Store, StoreError, TokenRow, VerificationRow,
-    WrappedKey,
+    DirectoryRows, EntryFilter, EntryRow, LegRow, LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow,
+    PartKey, PartRow, PendingKey, PolicyRow, PoolCounts, PoolRow, ReceiptOutcome, SenderRow, Store, StoreError,
+    TokenRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{AliasId, ApprovalId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
@@ -184,6 +185,18 @@ impl Store for SqliteStore {
         }
         let indexes = indexes.to_vec();
         self.readers.long(move |conn| token::by_index(conn, tenant, &indexes)).await
+    }
+
+    async fn lookalikes(
+        &self,
+        tenant: TenantId,
+        marks: &[LookalikeMark],
+    ) -> Result<Vec<Option<LookalikeRow>>, StoreError> {
+        if marks.len() <= POINT_READS {
+            return self.readers.point(|conn| lookalike::find(conn, tenant, marks));
+        }
+        let marks = marks.to_vec();
+        self.readers.long(move |conn| lookalike::find(conn, tenant, &marks)).await
     }
 
     async fn verification(&self, tenant: TenantId, id: VerificationId) -> Result<Option<VerificationRow>, StoreError> {

@@ -101,6 +101,7 @@ const BUSY_TRIES: i32 = 4_500;
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let migrations = Migrations::new(vec![
         M::up(include_str!("../migrations/0001_first.sql")),
+        M::up(include_str!("../migrations/0002_kinds.sql")),
         M::up(include_str!("../migrations/0003_approvals.sql")),
         M::up(include_str!("../migrations/0006_policies.sql")),
     ]);

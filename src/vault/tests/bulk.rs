@@ -100,7 +100,7 @@ async fn a_batch_answers_each_item_in_order_with_one_commit_and_one_event() {
     assert_ne!(tokens[0], tokens[4]);
     assert_eq!(*tokens[6].unwrap(), house.token(None, 4).await);
     let told = house.store.told("token.batch_created");
-    assert!(matches!(told[..], [What::TokenBatchCreated { created: 3, known: 2, refused: 2 }]));
+    assert!(matches!(told[..], [What::TokenBatchCreated { created: 3, known: 2, fpe: 0, refused: 2 }]));
     for (last, at) in [(2, 0), (1, 2), (2, 4), (4, 6)] {
         let revealed = house.vault.reveal(&house.about(tokens[at].unwrap()), None).await.unwrap();
         assert_eq!(&**revealed.number, format!("+{}", 447_700_900_000_u64 + last));
