@@ -16,13 +16,13 @@
 //! | edges | [`api`]: HTTP, one file per resource · [`pages`]: the sandbox's handsets · [`worker`]: deliver, expire |
 //! | services | [`relay`]: a message across · [`verify`]: one-time codes · [`alias`]: legs and pools · [`dispatch`]: to a carrier · [`vault`]: numbers against tokens · [`keyring`]: keys and the KMS · [`access`]: who may · [`guard`]: limits · [`audit`]: reading the log |
 //! | ports | [`store`]: durable and short-lived, with their adapters · [`carrier`]: SMPP, sandbox · [`tls`]: certificates of the public listener and of its clients |
-//! | | [`telemetry`]: scrubbed log lines, counters |
+//! | | [`telemetry`]: scrubbed log lines, counters · [`process`]: memory that stays private |
 //! | core, pure | [`event`] · [`token`] · [`phone`] · [`crypto`] · [`message`] · [`ids`] · [`config`] · [`clock`] |
 //!
 //! # Follow one number
 //!
-//! 1. [`api`] parses it ([`phone::parse`]) into a `PhoneNumber`. Our copy of the text is wiped; the HTTP library's read
-//!    buffer is not, which `docs/threat-model.md` says too.
+//! 1. [`api`] parses it ([`phone::parse`]) into a `PhoneNumber`. Our copy of the text is wiped; so is
+//!    whatever the libraries free, by the allocator of the binary, and `api` makes them let go of the rest.
 //! 2. [`vault`] asks [`keyring`] for its blind index, finds or makes the record, seals the number
 //!    (XAES-256-GCM) and answers with a token. One commit writes record and event ([`store::Change`]).
 //! 3. A verification or an alias names the record. Nothing between here and the carrier holds the number.
@@ -54,6 +54,7 @@ pub mod keyring;
 pub mod message;
 pub mod pages;
 pub mod phone;
+pub mod process;
 pub mod relay;
 pub mod store;
 pub mod telemetry;

@@ -1,5 +1,5 @@
 //! What every answer of the API wears: a request id, problem documents for whatever went wrong, guarding headers, a
-//! count, and one log line for each fault of ours.
+//! count, and one log line for each fault of ours. What the HTTP layer would keep of the request is let go of here.
 //!
 //! Also what the HTTP layer itself refuses (unknown path, unknown method) leaves here as a problem, so that a client
 //! meets one kind of error. Log lines hold the route's template, never the path.
@@ -15,7 +15,7 @@ use actix_web::middleware::Next;
 use super::answer::Answer;
 use super::code::Code;
 use super::problem::Problem;
-use super::{metrics, openapi};
+use super::{forget, metrics, openapi};
 use crate::ids::{self, Request};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,8 +24,12 @@ const DOCS_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
      frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// Carries a request on and dresses its answer.
-pub async fn dress(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+pub async fn dress(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let began = Instant::now();
+    forget::sever(&mut request);
     let mut response = next.call(request).await?;
     let id = ids::fresh::<Request>().to_string();
     let route = response.request().match_pattern();
@@ -36,7 +40,7 @@ pub async fn dress(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
     let documents = route.starts_with("/docs");
     guarded(response.headers_mut(), &id, documents);
     metrics::count(response.request().method(), route, response.status().as_str(), began.elapsed());
-    Ok(response)
+    Ok(forget::empty(response))
 }
 
 /// The same answer with a problem document for a body.

@@ -20,6 +20,7 @@ mod errors;
 mod exchange;
 mod extract;
 mod fields;
+mod forget;
 mod health;
 mod idempotency;
 mod list;

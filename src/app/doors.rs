@@ -21,6 +21,7 @@ use crate::api;
 use crate::config::Config;
 use crate::event::{Actor, Event, What};
 use crate::pages;
+use crate::process;
 use crate::store::{Change, Store};
 use crate::telemetry;
 use crate::tls::{self, Connection, Look, Tls};
@@ -65,6 +66,8 @@ pub(super) fn open(
     let secure = tls.is_some();
     let current = tls.as_ref().map(Tls::current);
     let server = HttpServer::new(move || {
+        // This runs once on each thread that answers.
+        process::keep_stack_wiped();
         Http::new()
             .wrap(Condition::new(secure, DefaultHeaders::new().add(STRICT_TRANSPORT)))
             .configure(pages::configure)

@@ -29,6 +29,7 @@ use crate::access::Ruling;
 use crate::app::{App, AppError};
 use crate::config::{Config, ConfigError, Flags};
 use crate::ids::ApprovalId;
+use crate::process;
 
 /// A privacy boundary for phone numbers: real numbers in, tokens and virtual numbers out.
 #[derive(Parser)]
@@ -126,7 +127,8 @@ const EX_TEMPFAIL: u8 = 75;
 
 /// Runs the command and turns its outcome into an exit code and at most one line on standard error.
 pub fn run(arguments: Arguments) -> ExitCode {
-    match dispatch(arguments) {
+    let private = process::keep_memory_private().map_err(|error| CommandError::Failed(format!("core dumps: {error}")));
+    match private.and_then(|()| dispatch(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bauta: {error}");
@@ -180,6 +182,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
 /// The runtime of the service: HTTP on actix's threads, carriers and workers on tokio's.
 fn service_runtime() -> Result<actix_web::rt::SystemRunner, CommandError> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.on_thread_park(process::wipe_stack).on_thread_stop(process::wipe_stack);
     let runtime = builder.enable_all().thread_name("bauta").build().map_err(CommandError::failed)?;
     Ok(actix_web::rt::System::with_tokio_rt(move || runtime))
 }

@@ -22,7 +22,7 @@ pub fn permute(key: &Key, tweak: &[u8], digits: &str) -> Option<Zeroizing<String
     if !(SHORTEST..=LONGEST).contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
-    let ff1 = FF1::<Aes256>::new(key.bytes(), RADIX).ok()?;
+    let ff1 = FF1::<Aes256>::new(key.bytes().as_slice(), RADIX).ok()?;
     let mut image = Digits { value: digits.parse().ok()?, length: digits.len() };
     let class = image.begins_with_zero();
     // A cycle leads back to where it began, which is in the class: this ends.

@@ -16,7 +16,7 @@ pub fn mac16(key: &Key, parts: &[&[u8]]) -> [u8; 16] {
 
 /// The fingerprint of `parts`: credentials, codes, idempotency keys.
 pub fn mac32(key: &Key, parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.bytes()));
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.bytes().as_slice()));
     for part in parts {
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part);
@@ -63,7 +63,7 @@ mod tests {
         let key = Key::new([3; 32]);
         let mut text = 5u64.to_be_bytes().to_vec();
         text.extend_from_slice(b"bauta");
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.bytes()), &text);
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.bytes().as_slice()), &text);
         assert_eq!(mac32(&key, &[b"bauta"]), bytes(&tag));
         assert!(mac32(&key, &[b"bauta"]).starts_with(&mac16(&key, &[b"bauta"])));
     }

@@ -4,22 +4,23 @@
 //! are uniformly random, so that no salt is needed (RFC 5869 §3.1).
 
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
+use zeroize::Zeroizing;
 
 use super::Key;
 use super::siv::SivKey;
 
 /// The 32-byte key that `secret` gives for `info`.
 pub fn derive(secret: &Key, info: &str) -> Key {
-    let mut key = Key([0; 32]);
-    expand(&[], secret.bytes(), info.as_bytes(), &mut key.0);
-    key
+    let mut key = Zeroizing::new([0; 32]);
+    expand(&[], secret.bytes().as_slice(), info.as_bytes(), key.as_mut_slice());
+    Key::new(*key)
 }
 
 /// The 64-byte key that `secret` gives for `info`: AES-SIV takes one key to authenticate and one to encrypt.
 pub fn derive_siv(secret: &Key, info: &str) -> SivKey {
-    let mut key = SivKey([0; 64]);
-    expand(&[], secret.bytes(), info.as_bytes(), &mut key.0);
-    key
+    let mut key = Zeroizing::new([0; 64]);
+    expand(&[], secret.bytes().as_slice(), info.as_bytes(), key.as_mut_slice());
+    SivKey::new(&key)
 }
 
 /// How many bytes are asked for.

@@ -6,6 +6,7 @@
 //! * [`block`] one AES-256 block, a permutation of 128 bits: vaulted tokens.
 //! * [`index`] HMAC-SHA-256 over length-prefixed parts: blind indexes, keyed ids, credentials, codes.
 //! * [`keyset`] HKDF-SHA-256: one key for each purpose out of a tenant's secret.
+//! * [`locked`] where keys lie: memory that is not swapped.
 //!
 //! Nothing here knows tenants, numbers or stores. Keys are wiped when dropped and cannot be shown, copied or compared
 //! with `==`. No function takes a nonce: randomised ones draw it, deterministic ones need none. Called by `keyring`,
@@ -16,13 +17,16 @@ pub mod block;
 pub mod fpe;
 pub mod index;
 pub mod keyset;
+pub mod locked;
 pub mod siv;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, Zeroizing};
 
-/// 256 secret bits, wiped when dropped:
+use locked::Locked;
+
+/// 256 secret bits in locked memory, wiped when dropped:
 ///
 /// ```compile_fail
 /// fn show(key: bauta::crypto::Key) { println!("{key:?}"); }
@@ -33,23 +37,24 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// ```compile_fail
 /// fn same(a: bauta::crypto::Key, b: bauta::crypto::Key) -> bool { a == b }
 /// ```
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Key([u8; 32]);
+pub struct Key(Locked<32>);
 
 impl Key {
     /// The key that consists of these bytes, as unwrapped or derived.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn new(mut bytes: [u8; 32]) -> Self {
+        let key = Self(Locked::keep(&bytes));
+        bytes.zeroize();
+        key
     }
 
     /// A key that nobody has had before.
     pub fn fresh() -> Self {
-        Self(random())
+        Self::new(random())
     }
 
-    /// The bytes, for wrapping under another key and for signing seeds.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
+    /// A copy of the bytes, which wipes itself: for ciphers, for wrapping under another key and for signing seeds.
+    pub fn bytes(&self) -> Zeroizing<[u8; 32]> {
+        self.0.copy()
     }
 }
 
@@ -102,7 +107,7 @@ mod tests {
     #[test]
     fn random_bytes_do_not_repeat() {
         assert_ne!(random::<16>(), random::<16>());
-        assert_ne!(Key::fresh().bytes(), &[0; 32]);
+        assert_ne!(*Key::fresh().bytes(), [0; 32]);
     }
 
     #[test]

@@ -7,17 +7,23 @@
 use aes::cipher::Array;
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes256Siv;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::NotAuthentic;
+use super::locked::Locked;
 
 /// The length of the synthetic IV in bytes.
 pub const OVERHEAD: usize = aes_siv::siv::IV_SIZE;
 
-/// 512 secret bits, the first half to authenticate, the second to encrypt; wiped when dropped.
+/// 512 secret bits in locked memory, the first half to authenticate, the second to encrypt; wiped when dropped.
 /// Made by [`super::keyset::derive_siv`].
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct SivKey(pub(super) [u8; 64]);
+pub struct SivKey(Locked<64>);
+
+impl SivKey {
+    pub(super) fn new(bytes: &[u8; 64]) -> Self {
+        Self(Locked::keep(bytes))
+    }
+}
 
 /// Seals `plaintext` with at most 126 components of associated data.
 #[expect(clippy::expect_used, reason = "RFC 5297 §2.6: only more than 126 components fail, and callers list theirs")]
@@ -34,7 +40,7 @@ pub fn open(key: &SivKey, aad: &[&[u8]], sealed: &[u8]) -> Result<Zeroizing<Vec<
 }
 
 fn cipher(key: &SivKey) -> Aes256Siv {
-    Aes256Siv::new(&Array(key.0))
+    Aes256Siv::new(&Array(*key.0.copy()))
 }
 
 #[cfg(test)]
@@ -78,7 +84,7 @@ mod tests {
         let field = |test: &Value, name: &str| test[name].as_str().map(hex);
         let mut seen = [0, 0];
         for test in vectors["tests"].as_array().unwrap() {
-            let key = SivKey(field(test, "key").unwrap().try_into().unwrap());
+            let key = SivKey::new(&field(test, "key").unwrap().try_into().unwrap());
             let components: Vec<Vec<u8>> = [field(test, "aad"), field(test, "iv")].into_iter().flatten().collect();
             let aad: Vec<&[u8]> = components.iter().map(Vec::as_slice).collect();
             let (msg, sealed) = (field(test, "msg").unwrap(), field(test, "ct").unwrap());
@@ -93,23 +99,23 @@ mod tests {
 
     #[test]
     fn the_same_text_is_always_sealed_the_same_way() {
-        let key = SivKey([9; 64]);
+        let key = SivKey::new(&[9; 64]);
         assert_eq!(seal(&key, &[b"a", b"b"], b"text"), seal(&key, &[b"a", b"b"], b"text"));
         assert_eq!(seal(&key, &[b"a"], b"text").len(), 4 + OVERHEAD);
     }
 
     #[test]
     fn a_wrong_key_opens_nothing() {
-        let sealed = seal(&SivKey([9; 64]), &[b"a"], b"text");
+        let sealed = seal(&SivKey::new(&[9; 64]), &[b"a"], b"text");
         let (mut mac, mut enc) = ([9; 64], [9; 64]);
         (mac[0], enc[63]) = (8, 8);
-        assert_eq!(open(&SivKey(mac), &[b"a"], &sealed).err(), Some(NotAuthentic));
-        assert_eq!(open(&SivKey(enc), &[b"a"], &sealed).err(), Some(NotAuthentic));
+        assert_eq!(open(&SivKey::new(&mac), &[b"a"], &sealed).err(), Some(NotAuthentic));
+        assert_eq!(open(&SivKey::new(&enc), &[b"a"], &sealed).err(), Some(NotAuthentic));
     }
 
     #[test]
     fn swapped_or_shifted_associated_data_open_nothing() {
-        let key = SivKey([9; 64]);
+        let key = SivKey::new(&[9; 64]);
         let sealed = seal(&key, &[b"tenant", b"partner"], b"text");
         for aad in [&[b"partner".as_slice(), b"tenant"] as &[&[u8]], &[b"tenantp", b"artner"], &[b"tenant"], &[]] {
             assert_eq!(open(&key, aad, &sealed).err(), Some(NotAuthentic));
@@ -118,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_truncated_or_lengthened_text_does_not_open() {
-        let key = SivKey([9; 64]);
+        let key = SivKey::new(&[9; 64]);
         let mut sealed = seal(&key, &[b"a"], b"text");
         for length in 0..sealed.len() {
             assert_eq!(open(&key, &[b"a"], &sealed[..length]).err(), Some(NotAuthentic), "{length} bytes");
@@ -129,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let key = SivKey([9; 64]);
+        let key = SivKey::new(&[9; 64]);
         let sealed = seal(&key, &[b"a"], b"text");
         for bit in 0..sealed.len() * 8 {
             let mut broken = sealed.clone();

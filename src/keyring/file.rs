@@ -167,7 +167,7 @@ impl Kms for FileKms {
         let name = kek.to_owned();
         let versions = self.blocking(move |folder| folder.kek(&name)).await?;
         let newest = versions.first().ok_or_else(|| KmsError::NoSuchKek(kek.to_owned()))?;
-        Ok(aead::seal(newest, aad, key.bytes()))
+        Ok(aead::seal(newest, aad, key.bytes().as_slice()))
     }
 
     async fn unwrap(&self, kek: &str, aad: &[u8], wrapped: &[u8]) -> Result<Key, KmsError> {
@@ -256,7 +256,8 @@ impl Folder {
             return Ok(());
         }
         let in_force = self.root();
-        let is_moved = !self.keks()?.is_empty() && crypto::equal(in_force.bytes(), root::read(next.clone())?.bytes());
+        let is_moved = !self.keks()?.is_empty()
+            && crypto::equal(in_force.bytes().as_slice(), root::read(next.clone())?.bytes().as_slice());
         if is_moved { fs::rename(&next, &now) } else { fs::remove_file(&next) }.map_err(io)?;
         File::open(&self.path).and_then(|folder| folder.sync_all()).map_err(io)
     }

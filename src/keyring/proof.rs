@@ -7,18 +7,19 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use super::KeyError;
 use crate::crypto::Key;
 
-/// A signing key and its public name. The seed does not leave.
+/// A signing key and its public name. The seed does not leave, and lies in locked memory; what is made of it to sign
+/// with lives as long as that takes.
 pub struct ProofKey {
     kid: String,
     public: [u8; 32],
-    pair: Ed25519KeyPair,
+    seed: Key,
 }
 
 impl ProofKey {
     pub(super) fn of(seed: &Key) -> Result<Self, KeyError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.bytes()).map_err(|_| KeyError::Unopened)?;
+        let pair = pair(seed)?;
         let public = <[u8; 32]>::try_from(pair.public_key().as_ref()).map_err(|_| KeyError::Unopened)?;
-        Ok(Self { kid: thumbprint(&public), public, pair })
+        Ok(Self { kid: thumbprint(&public), public, seed: Key::new(*seed.bytes()) })
     }
 
     /// The key's id: its JWK thumbprint (RFC 7638, RFC 8037 appendix A.3), base64url.
@@ -32,11 +33,17 @@ impl ProofKey {
     }
 
     /// The 64-byte signature of `message`.
+    #[expect(clippy::expect_used, reason = "`of` made a pair of this very seed")]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let signature = pair(&self.seed).expect("a seed of 32 bytes").sign(message);
         let mut out = [0; 64];
-        out.iter_mut().zip(self.pair.sign(message).as_ref()).for_each(|(to, from)| *to = *from);
+        out.iter_mut().zip(signature.as_ref()).for_each(|(to, from)| *to = *from);
         out
     }
+}
+
+fn pair(seed: &Key) -> Result<Ed25519KeyPair, KeyError> {
+    Ed25519KeyPair::from_seed_unchecked(seed.bytes().as_slice()).map_err(|_| KeyError::Unopened)
 }
 
 fn thumbprint(public: &[u8; 32]) -> String {

@@ -87,7 +87,7 @@ fn write(path: &Path) -> std::io::Result<()> {
 
 /// How a root stands in its file.
 pub(super) fn text(root: &Key) -> Zeroizing<Vec<u8>> {
-    let digits = Zeroizing::new(HEXLOWER.encode(root.bytes()));
+    let digits = Zeroizing::new(HEXLOWER.encode(root.bytes().as_slice()));
     Zeroizing::new([digits.as_bytes(), b"\n"].concat())
 }
 

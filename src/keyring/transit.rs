@@ -150,7 +150,7 @@ impl Kms for TransitKms {
         if !self.exists(kek).await? {
             return Err(KmsError::NoSuchKek(kek.to_owned()));
         }
-        let plaintext = Zeroizing::new(BASE64.encode(key.bytes()));
+        let plaintext = Zeroizing::new(BASE64.encode(key.bytes().as_slice()));
         let body = json!({"plaintext": plaintext.as_str(), "associated_data": BASE64.encode(aad)});
         let answer = self.done(Method::POST, &self.path("encrypt", kek), Some(body)).await?;
         self.read::<Ciphertext>(&answer).map(|found| found.ciphertext.into_bytes())

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["pages", "api", "worker"],
     &["relay", "verify", "alias", "dispatch", "vault", "access", "keyring", "guard", "audit"],
     &["store", "carrier", "tls"],
-    &["telemetry"],
+    &["telemetry", "process"],
     &["event", "token", "phone", "crypto", "message", "ids", "config", "clock"],
 ];
 

@@ -40,6 +40,21 @@ impl Search {
         found
     }
 
+    /// Each spelling's name and, as a regular expression over bytes, its form; for haystacks too large for [`Self::in_bytes`].
+    pub fn patterns(&self) -> Vec<(String, String)> {
+        let mut patterns = Vec::new();
+        for (i, number) in self.numbers.iter().enumerate() {
+            for (spelling, pattern) in &number.patterns {
+                let form = pattern.iter().map(|byte| format!(r"\x{byte:02x}")).collect();
+                patterns.push((format!("number {i} as {spelling}"), form));
+            }
+            let digits: Vec<String> = number.national.chars().map(String::from).collect();
+            let form = digits.join(r"(?:[ \-.()/]|\xc2\xa0|\xe2\x80[\x91\x8e]){0,3}");
+            patterns.push((format!("number {i} as digits with separators"), form));
+        }
+        patterns
+    }
+
     /// Where any of the numbers stands in the files below `folder`, names of files included.
     pub fn in_folder(&self, folder: &Path) -> BTreeSet<String> {
         let mut found = BTreeSet::new();

@@ -100,10 +100,20 @@ impl Service {
 
     /// Starts the process again on the same files, after [`Self::stop`] or [`Self::kill`].
     pub async fn restart(&mut self) {
+        self.restart_with(&[]).await;
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn restart_with(&mut self, variables: &[(&str, &str)]) {
         let log =
             std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).expect("a log");
-        let child =
-            self.command(&["serve"]).stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("bauta");
+        let child = self
+            .command(&["serve"])
+            .envs(variables.iter().copied())
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log)
+            .spawn()
+            .expect("bauta");
         self.child = Some(child);
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.client.get(format!("{}/readyz", self.base)).send().await.map_or(true, |r| !r.status().is_success()) {

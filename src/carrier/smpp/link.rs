@@ -12,7 +12,6 @@ use rusmpp_core::pdus::borrowed::BindTransceiver;
 use rusmpp_core::types::borrowed::COctetString;
 use rusmpp_core::values::InterfaceVersion;
 use rusmpp_core::{CommandId, CommandStatus};
-use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::watch;
@@ -21,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::frame::{self, Frame, FrameError};
 use super::lanes::{Desk, Lanes};
 use super::pdu::Fault;
+use super::reader::WipingReader;
 use super::session::{self, Session};
 use super::stats::Counters;
 use super::{SmppCarrier, SmppTiming};
@@ -155,7 +155,7 @@ async fn read(
     session: &Arc<Session>,
     lanes: &Lanes,
 ) {
-    let mut link = BufReader::new(link);
+    let mut link = WipingReader::new(link);
     let desk = desk(carrier, inbox, session);
     loop {
         match Frame::read(&mut link).await {

@@ -11,6 +11,7 @@ mod lanes;
 mod link;
 mod pace;
 mod pdu;
+mod reader;
 mod receipt;
 mod repeats;
 mod session;

@@ -85,7 +85,7 @@ impl Kek {
 }
 
 fn wrap(root: &Key, name: &str, kek: &Key) -> String {
-    HEXLOWER.encode(&aead::seal(root, &aad(name), kek.bytes()))
+    HEXLOWER.encode(&aead::seal(root, &aad(name), kek.bytes().as_slice()))
 }
 
 fn open(root: &Key, name: &str, text: &str) -> Result<Key, Fault> {

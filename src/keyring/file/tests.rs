@@ -36,7 +36,7 @@ async fn what_is_wrapped_opens_after_a_restart_under_its_own_name_and_data_only(
     kms.create("ten_b").await.unwrap();
     let wrapped = kms.wrap("system", b"seal|1", &Key::new([5; 32])).await.unwrap();
     let kms = FileKms::open(&keys(&dir), false).unwrap();
-    assert_eq!(kms.unwrap("system", b"seal|1", &wrapped).await.unwrap().bytes(), &[5; 32]);
+    assert_eq!(*kms.unwrap("system", b"seal|1", &wrapped).await.unwrap().bytes(), [5; 32]);
     assert!(matches!(kms.unwrap("system", b"seal|2", &wrapped).await, Err(KmsError::Unopened(_))));
     assert!(matches!(kms.unwrap("ten_b", b"seal|1", &wrapped).await, Err(KmsError::Unopened(_))));
     assert!(matches!(kms.unwrap("system", b"seal|1", &wrapped[..40]).await, Err(KmsError::Unopened(_))));

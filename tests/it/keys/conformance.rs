@@ -38,14 +38,14 @@ async fn opens_under_its_own_name_and_data_only(kms: &dyn Kms) {
     let wrapped = kms.wrap("system", b"seal|1", &key(5)).await.unwrap();
     assert_ne!(wrapped, kms.wrap("system", b"seal|1", &key(5)).await.unwrap(), "wrapping is randomised");
     assert!(!wrapped.windows(8).any(|window| window == [5; 8]));
-    assert_eq!(kms.unwrap("system", b"seal|1", &wrapped).await.unwrap().bytes(), &[5; 32]);
+    assert_eq!(*kms.unwrap("system", b"seal|1", &wrapped).await.unwrap().bytes(), [5; 32]);
     for aad in [&b"seal|2"[..], b"", b"seal|"] {
         assert!(is_unopened(kms.unwrap("system", aad, &wrapped).await), "{aad:?}");
     }
     assert!(is_unopened(kms.unwrap("ten_a", b"seal|1", &wrapped).await), "another KEK");
     let long = vec![b'x'; 200];
     let wrapped = kms.wrap("system", &long, &key(6)).await.unwrap();
-    assert_eq!(kms.unwrap("system", &long, &wrapped).await.unwrap().bytes(), &[6; 32]);
+    assert_eq!(*kms.unwrap("system", &long, &wrapped).await.unwrap().bytes(), [6; 32]);
 }
 
 async fn notices_what_was_changed_or_cut_short(kms: &dyn Kms) {
@@ -81,13 +81,13 @@ async fn keeps_old_versions_until_they_are_pruned(kms: &dyn Kms) {
     kms.rotate("ten_r").await.unwrap();
     let third = kms.wrap("ten_r", b"a", &key(3)).await.unwrap();
     for (wrapped, byte) in [(&first, 1), (&second, 2), (&third, 3)] {
-        assert_eq!(kms.unwrap("ten_r", b"a", wrapped).await.unwrap().bytes(), &[byte; 32]);
+        assert_eq!(*kms.unwrap("ten_r", b"a", wrapped).await.unwrap().bytes(), [byte; 32]);
     }
     for _ in 0..2 {
         kms.prune("ten_r").await.unwrap();
         assert!(is_unopened(kms.unwrap("ten_r", b"a", &first).await));
         assert!(is_unopened(kms.unwrap("ten_r", b"a", &second).await));
-        assert_eq!(kms.unwrap("ten_r", b"a", &third).await.unwrap().bytes(), &[3; 32]);
+        assert_eq!(*kms.unwrap("ten_r", b"a", &third).await.unwrap().bytes(), [3; 32]);
     }
 }
 
@@ -161,7 +161,7 @@ async fn within_the_environment_of_a_softhsm_token() {
     // Another process, and the same one later, find the same KEKs.
     let wrapped = kms.wrap("system", b"a", &key(9)).await.unwrap();
     let again = Pkcs11Kms::open(settings(LABEL, PIN)).await.unwrap();
-    assert_eq!(again.unwrap("system", b"a", &wrapped).await.unwrap().bytes(), &[9; 32]);
+    assert_eq!(*again.unwrap("system", b"a", &wrapped).await.unwrap().bytes(), [9; 32]);
     let refused = Pkcs11Kms::open(Pkcs11 { module: "/usr/lib/os-release".into(), ..settings(LABEL, PIN) }).await;
     assert!(matches!(refused.err().unwrap(), KmsError::Setting { key: "kms.module", .. }));
 }

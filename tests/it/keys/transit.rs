@@ -38,7 +38,7 @@ async fn a_sealed_server_is_away_and_keeps_its_keys() {
     assert!(is_away(&kms.exists("system").await.err().unwrap(), "503"));
     assert!(is_away(&kms.unwrap("system", b"a", &wrapped).await.err().unwrap(), "503"));
     assert_eq!(bao.status("PUT", "sys/unseal", Some(json!({"key": bao.unseal_key()}))).await, 200);
-    assert_eq!(kms.unwrap("system", b"a", &wrapped).await.unwrap().bytes(), &[5; 32]);
+    assert_eq!(*kms.unwrap("system", b"a", &wrapped).await.unwrap().bytes(), [5; 32]);
 }
 
 #[tokio::test]

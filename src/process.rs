@@ -1,0 +1,60 @@
+//! What the process does so that its memory stays its own: no core dumps, no tracing by others, no stale stacks.
+//!
+//! The allocator of `main.rs` wipes what is freed, and `crypto` keeps keys in locked pages; here is the rest. Stacks are
+//! the third place where a number stays behind: a frame that has returned is not cleared until another one happens to
+//! cover it. So each thread writes over the unused part of its stack when it comes to rest. Called by `cli` and `app`.
+
+use std::hint::black_box;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+/// Forbids core dumps, and attaching to this process and reading its memory to all but the system's administrator.
+///
+/// # Errors
+/// If the operating system will not have it. Both are always allowed: a process may lower its own limits.
+pub fn keep_memory_private() -> io::Result<()> {
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+/// Writes over what returned frames left below the caller's. Where a thread rests, its caller is near the top.
+#[inline(never)]
+pub fn wipe_stack() {
+    let mut below = [0u8; DEPTH];
+    black_box(&mut below);
+}
+
+/// Wipes the stack of the current thread now and then, for as long as its executor runs. For threads whose rest nobody
+/// can be told of; costs them next to nothing.
+pub fn keep_stack_wiped() {
+    actix_web::rt::spawn(async {
+        let mut tick = tokio::time::interval(EVERY);
+        loop {
+            tick.tick().await;
+            wipe_stack();
+        }
+    });
+}
+
+/// Deeper than any request goes, also where nothing is optimized; an eighth of the smallest stack.
+const DEPTH: usize = 256 * 1024;
+
+/// A number is nobody's for this long at most after the answer that needed it.
+const EVERY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_core_file_is_written_and_the_process_cannot_be_attached_to() {
+        keep_memory_private().unwrap();
+        let limit = rustix::process::getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+}
