@@ -81,7 +81,7 @@ impl App {
         let kms = kms::open(&config, store.is_empty()?).await?;
         let store = Arc::new(store);
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
-        let keyring = Arc::new(Keyring::open(Arc::clone(&shared), kms).await?);
+        let keyring = Arc::new(Keyring::open(Arc::clone(&shared), kms).await?.with_cache(config.key_cache));
         let policies = Opened::Settings(config.policies.clone());
         let access = Access::begin(Arc::clone(&shared), Arc::clone(&keyring), policies).await?;
         let access = Arc::new(access.kept_by(config.policy_keeper));
@@ -258,6 +258,7 @@ impl App {
             alias: Arc::clone(&self.alias),
             relay: Arc::clone(&self.relay),
             dispatch: Arc::clone(&self.dispatch),
+            rotation: self.config.rotation,
         }
     }
 }
@@ -279,6 +280,9 @@ impl App {
         let access = Arc::clone(&app.access);
         let halted_access = halted.clone();
         tasks.spawn(async move { access.watch(halted_access).await });
+        let keyring = Arc::clone(&app.keyring);
+        let halted_keyring = halted.clone();
+        tasks.spawn(async move { keyring.watch(halted_keyring).await });
         tasks.spawn(worker::run(app.rooms(), HOLDER.to_owned(), halted.clone()));
         for carrier in &app.carriers {
             tasks.spawn(Arc::clone(carrier).run(Arc::clone(&app.relay) as Arc<dyn Inbox>, halted.clone()));

@@ -116,6 +116,29 @@ pub enum What {
     Thawed { target: String },
     #[serde(rename = "key.created")]
     KeyCreated { owner: String, purpose: String, version: u16 },
+    #[serde(rename = "key.rotated")]
+    KeyRotated { owner: String, purpose: String, version: u16 },
+    /// Keys of an owner were wrapped anew under the newest version of its key-encryption key.
+    #[serde(rename = "key.rewrapped")]
+    KeysRewrapped { owner: String, keys: u64 },
+    /// Ciphertexts were re-encrypted under newer versions of their tenants' keys.
+    #[serde(rename = "key.resealed")]
+    KeysResealed { of: String, ciphertexts: u64 },
+    /// Nothing is left under this version, and it is gone.
+    #[serde(rename = "key.retired")]
+    KeyRetired { owner: String, purpose: String, version: u16 },
+    /// The keys of an owner are gone, and its key-encryption key is about to be.
+    #[serde(rename = "key.destruction_ordered")]
+    KeyDestructionOrdered { owner: String },
+    /// The KMS destroyed an owner's key-encryption key.
+    #[serde(rename = "key.destroyed")]
+    KeyDestroyed { owner: String },
+    /// The key that wraps the key-encryption keys was replaced.
+    #[serde(rename = "key.root_rotated")]
+    KeyRootRotated {},
+    /// A backup of the key-encryption keys was written.
+    #[serde(rename = "key.backed_up")]
+    KeysBackedUp { keks: u64 },
     /// Somebody wants other policies, against those in force.
     #[serde(rename = "policy.proposed")]
     PolicyProposed { version: String, base: Option<String> },

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::Write;
 use std::sync::LazyLock;
 
-use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -34,6 +34,12 @@ pub struct Metrics {
     pub carrier_up: IntGaugeVec,
     /// Changed certificate files that were looked at, by outcome: `taken` or `refused`. Alert on `refused`.
     pub certificates: IntCounterVec,
+    /// Whether the KMS served when it was last asked: 1 or 0.
+    pub kms_up: IntGauge,
+    /// Ciphertexts re-encrypted under a newer key version.
+    pub resealed: IntCounter,
+    /// Rows looked through by the pass over old ciphertexts that is under way; 0 when none is.
+    pub reseal_pass: IntGauge,
     /// Seconds between a message's arrival and its submission, by lane.
     pub delivery: HistogramVec,
     /// 1 for the version of the policies in force.
@@ -78,6 +84,15 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         certificates: registered(
             &registry,
             counters("bauta_tls_reloads_total", "Changed certificate files, by outcome", &["outcome"]),
+        ),
+        kms_up: registered(&registry, IntGauge::new("bauta_kms_up", "Whether the KMS served when last asked")),
+        resealed: registered(
+            &registry,
+            IntCounter::new("bauta_keys_resealed_total", "Ciphertexts re-encrypted under a newer key version"),
+        ),
+        reseal_pass: registered(
+            &registry,
+            IntGauge::new("bauta_keys_pass_rows", "Rows looked through for ciphertexts under old key versions"),
         ),
         delivery: registered(&registry, histograms("bauta_delivery_seconds", "From arrival to submission", &["lane"])),
         policy: registered(

@@ -157,6 +157,8 @@ codes! {
         "Something went wrong on our side; the request_id finds it in the log.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "Unavailable"
         "A store cannot be used right now. Nothing was acknowledged; try again after `Retry-After` seconds.";
+    KmsUnavailable "kms_unavailable" SERVICE_UNAVAILABLE "Keys unavailable"
+        "The holder of the keys cannot be asked right now. Nothing was done; try again after `Retry-After` seconds.";
 }
 
 impl Code {

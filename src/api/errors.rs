@@ -66,6 +66,7 @@ impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Store(error) => error.into(),
+            KeyError::Kms(error) if error.is_away() => Self::kms_unavailable(error),
             KeyError::Kms(error) => Self::unavailable(error),
             error => Self::internal(error),
         }

@@ -106,7 +106,16 @@ impl Problem {
 
     /// A store that cannot be used; `cause` is for the log.
     pub fn unavailable(cause: impl fmt::Display) -> Self {
-        Self { retry_after: Some(STORE_RETRY), cause: Some(cause.to_string()), ..Self::new(Code::Unavailable) }
+        Self::later(Code::Unavailable, cause)
+    }
+
+    /// 503 because the KMS does not serve, with `Retry-After`.
+    pub fn kms_unavailable(cause: impl fmt::Display) -> Self {
+        Self::later(Code::KmsUnavailable, cause)
+    }
+
+    fn later(code: Code, cause: impl fmt::Display) -> Self {
+        Self { retry_after: Some(STORE_RETRY), cause: Some(cause.to_string()), ..Self::new(code) }
     }
 
     /// A fault of ours; `cause` is for the log.

@@ -26,6 +26,9 @@ pub(crate) struct MemoryStore {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) keys: Vec<WrappedKey>,
+    pub(crate) keys_version: u64,
+    pub(crate) uses: Vec<KeyUse>,
+    pub(crate) doomed: Vec<String>,
     pub(crate) tokens: HashMap<(TenantId, RecordId), TokenRow>,
     pub(crate) lookalikes: HashMap<LookalikeMark, LookalikeRow>,
     pub(crate) audiences: Vec<(TenantId, String)>,
@@ -78,14 +81,30 @@ impl State {
             Write::Lookalike(row) if self.lookalikes.get(&row.mark).is_some_and(|known| known != row) => {
                 Err(StoreError::Conflict(Conflict::Taken))
             }
-            Write::Lookalike(_) | Write::Key(_) | Write::Token(_) | Write::Audience { .. } => Ok(()),
+            Write::Lookalike(_) => Ok(()),
+            Write::Key(_) | Write::DoomKeys { .. } | Write::KekDestroyed { .. } | Write::RewrapKey { .. } => Ok(()),
+            Write::Token(_) | Write::Audience { .. } => Ok(()),
             other => panic!("not kept here: {other:?}"),
         }
     }
 
     fn apply(&mut self, write: Write) {
         match write {
-            Write::Key(key) => self.keys.push(key),
+            Write::Key(key) => {
+                self.keys.push(key);
+                self.keys_version += 1;
+            }
+            Write::RewrapKey { key, from } => {
+                let known = self.keys.iter_mut().find(|known| known.wrapped == from).unwrap();
+                *known = key;
+                self.keys_version += 1;
+            }
+            Write::DoomKeys { owner } => {
+                self.keys.retain(|key| key.owner != owner);
+                self.doomed.push(owner);
+                self.keys_version += 1;
+            }
+            Write::KekDestroyed { owner } => self.doomed.retain(|doomed| *doomed != owner),
             Write::Token(row) => assert!(self.tokens.insert((row.tenant, row.id), row).is_none(), "id used twice"),
             Write::Lookalike(row) => drop(self.lookalikes.insert(row.mark, row)),
             Write::Audience { tenant, audience } => self.audiences.push((tenant, audience)),
@@ -160,6 +179,54 @@ impl Store for MemoryStore {
     }
     async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
         Ok(self.with(|state| state.keys.clone()))
+    }
+
+    async fn keys_version(&self) -> Result<u64, StoreError> {
+        Ok(self.with(|state| state.keys_version))
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        Ok(self.with(|state| state.uses.clone()))
+    }
+
+    async fn reserve_key_uses(&self, owner: &str, purpose: &str, version: u16, count: u64) -> Result<u64, StoreError> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("told to refuse".into()));
+        }
+        Ok(self.with(|state| {
+            let same =
+                |it: &&mut KeyUse| (it.owner.as_str(), it.purpose.as_str(), it.version) == (owner, purpose, version);
+            if let Some(known) = state.uses.iter_mut().find(same) {
+                known.uses += count;
+                return known.uses;
+            }
+            state.uses.push(KeyUse { owner: owner.into(), purpose: purpose.into(), version, uses: count });
+            count
+        }))
+    }
+
+    async fn doomed_keks(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.with(|state| state.doomed.clone()))
+    }
+
+    async fn cells(&self, _: CellKind, _: &[u8], _: &[(TenantId, u16)]) -> Result<CellPage, StoreError> {
+        not_here()
+    }
+
+    async fn reseal_pass(&self) -> Result<Option<ResealPass>, StoreError> {
+        not_here()
+    }
+
+    async fn save_reseal_pass(&self, _: Option<&ResealPass>) -> Result<(), StoreError> {
+        not_here()
+    }
+
+    async fn has_codes_below(&self, _: TenantId, _: u16) -> Result<bool, StoreError> {
+        not_here()
+    }
+
+    async fn has_parts_below(&self, _: u16) -> Result<bool, StoreError> {
+        not_here()
     }
 
     async fn token(&self, tenant: TenantId, id: RecordId) -> Result<Option<TokenRow>, StoreError> {

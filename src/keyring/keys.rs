@@ -6,6 +6,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::purpose::Purpose;
 use super::surrogates::Surrogates;
+use super::uses::Uses;
 use super::versions::{Place, Versions};
 use super::{KeyError, Opened, code};
 use crate::clock::Timestamp;
@@ -30,6 +31,11 @@ pub struct TenantKeys {
     subject: Versions,
 }
 
+/// The label of token records' numbers, for [`TenantKeys::reseal`].
+pub const NUMBER: &str = "number";
+/// The label of strangers' numbers, for [`TenantKeys::reseal`].
+pub const STRANGER: &str = "stranger";
+
 /// Eight bytes that name an audience inside a vaulted token.
 pub type AudienceTag = [u8; 8];
 
@@ -43,7 +49,7 @@ impl TenantKeys {
             token,
             seal: opened.keys(Purpose::Seal)?,
             index: opened.keys(Purpose::Index)?,
-            siv: opened.derived(Purpose::Siv, keyset::derive_siv)?,
+            siv: opened.derived(Purpose::Siv, |secret, info| Ok(keyset::derive_siv(secret, info)))?,
             code: opened.keys(Purpose::Code)?,
             subject: opened.keys(Purpose::Subject)?,
         })
@@ -79,7 +85,7 @@ impl TenantKeys {
 
     /// Seals the number of a token record.
     pub fn seal_number(&self, record: RecordId, number: &PhoneNumber) -> Sealed {
-        self.seal.seal(&self.place("number", &record.0.to_be_bytes()), number.secret_bytes().as_slice())
+        self.seal.seal(&self.place(NUMBER, &record.0.to_be_bytes()), number.secret_bytes().as_slice())
     }
 
     /// Opens the number of a token record.
@@ -87,12 +93,12 @@ impl TenantKeys {
     /// # Errors
     /// [`KeyError::Unopened`] if it was sealed for another record, tenant or purpose, or changed.
     pub fn open_number(&self, record: RecordId, sealed: &Sealed) -> Result<PhoneNumber, KeyError> {
-        read_number(&self.seal.open(&self.place("number", &record.0.to_be_bytes()), sealed)?)
+        read_number(&self.seal.open(&self.place(NUMBER, &record.0.to_be_bytes()), sealed)?)
     }
 
     /// Seals the number of a stranger who can be answered through the alias whose id is `alias`.
     pub fn seal_stranger(&self, alias: &[u8], number: &PhoneNumber) -> Sealed {
-        self.seal.seal(&self.place("stranger", alias), number.secret_bytes().as_slice())
+        self.seal.seal(&self.place(STRANGER, alias), number.secret_bytes().as_slice())
     }
 
     /// Opens what [`Self::seal_stranger`] sealed.
@@ -100,7 +106,7 @@ impl TenantKeys {
     /// # Errors
     /// As [`Self::open_number`].
     pub fn open_stranger(&self, alias: &[u8], sealed: &Sealed) -> Result<PhoneNumber, KeyError> {
-        read_number(&self.seal.open(&self.place("stranger", alias), sealed)?)
+        read_number(&self.seal.open(&self.place(STRANGER, alias), sealed)?)
     }
 
     /// Seals the text of the thing that `label` and `id` name.
@@ -121,6 +127,32 @@ impl TenantKeys {
                 Err(KeyError::Unopened)
             }
         }
+    }
+
+    /// Seals anew what an older version of the key sealed under `label` and `id`; none if the newest did.
+    ///
+    /// # Errors
+    /// As [`Self::open_number`].
+    pub fn reseal(&self, label: &'static str, id: &[u8], sealed: &Sealed) -> Result<Option<Sealed>, KeyError> {
+        self.seal.reseal(&self.place(label, id), sealed)
+    }
+
+    /// The version that seals.
+    pub fn seal_version(&self) -> u16 {
+        self.seal.version()
+    }
+
+    /// Lets new versions begin whose time has come.
+    pub(super) fn advance(&self, now: Timestamp) {
+        self.seal.advance(now);
+        self.siv.advance(now);
+        self.code.advance(now);
+    }
+
+    /// The versions whose uses are counted.
+    pub(super) fn counted(&self) -> [(Purpose, u16, &Uses); 2] {
+        let (seal, code) = (self.seal.sealing(), self.code.sealing());
+        [(Purpose::Seal, seal.number, &seal.uses), (Purpose::Code, code.number, &code.uses)]
     }
 
     fn place<'a>(&'a self, label: &'a str, id: &'a [u8]) -> Place<'a> {
@@ -191,6 +223,7 @@ impl TenantKeys {
         alphanumeric: bool,
     ) -> Result<Zeroizing<String>, KeyError> {
         let key = self.code.get(key_version).ok_or(KeyError::NoSuchVersion(key_version))?;
+        self.code.sealing().uses.count();
         let alphabet = if alphanumeric { code::ALPHANUMERIC } else { code::DIGITS };
         code::derive(key, &[&self.tenant, &ids::bytes(&id), salt], len, alphabet)
     }

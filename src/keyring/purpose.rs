@@ -1,12 +1,13 @@
 //! What keys are for, whose they are and under which names they are wrapped and derived.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::ids::TenantId;
 use crate::store::WrappedKey;
 
 /// Whose keys. Its text names the KEK in the KMS and the rows in the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// The deployment itself.
     System,
@@ -20,6 +21,14 @@ impl fmt::Display for Owner {
             Self::System => f.write_str("system"),
             Self::Tenant(id) => id.fmt(f),
         }
+    }
+}
+
+impl std::str::FromStr for Owner {
+    type Err = type_safe_id::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "system" { Ok(Self::System) } else { text.parse().map(Self::Tenant) }
     }
 }
 
@@ -42,7 +51,7 @@ impl Owner {
 }
 
 /// What a key is for. One key, one algorithm, one kind of input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {
     /// Vaulted tokens from record ids (AES-256), lookalikes, and the tags of audiences.
     Token,
@@ -84,6 +93,52 @@ impl Purpose {
             Self::Scratch => "scratch",
             Self::Proof => "proof",
         }
+    }
+}
+
+/// What becomes of a key in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// New versions by age and count; what older ones sealed is sealed anew, or outlived, and they are retired.
+    Rotates,
+    /// New versions when somebody asks for one: tokens made from then on differ, older ones still open.
+    Starts,
+    /// New versions when somebody asks for one; the public halves of older ones are shown while proofs of theirs count.
+    Signs,
+    /// Never replaced, since everything that was derived with it would be lost: only wrapped anew.
+    Stays,
+}
+
+impl Purpose {
+    /// The purpose of this name, if `owner` has such a key.
+    pub(super) fn named(owner: Owner, name: &str) -> Option<Self> {
+        owner.purposes().iter().copied().find(|purpose| purpose.as_str() == name)
+    }
+
+    /// What becomes of it in time.
+    pub(super) const fn turn(self) -> Turn {
+        match self {
+            Self::Seal | Self::Code => Turn::Rotates,
+            Self::Siv => Turn::Starts,
+            Self::Proof => Turn::Signs,
+            Self::Token | Self::Index | Self::Subject | Self::Fpe => Turn::Stays,
+            Self::Credential | Self::Pool | Self::Scratch => Turn::Stays,
+        }
+    }
+
+    /// How long after it was made a new version begins: until every process, or every reader of the published keys, has
+    /// it.
+    pub(super) const fn lead(self) -> Duration {
+        match self {
+            Self::Proof => Duration::from_secs(300),
+            _ => Duration::from_secs(2),
+        }
+    }
+
+    /// Whether an owner that has no such key gets one when its keys are loaded: true only of purposes that came with a
+    /// later version of the program. The absence of any other means a loss, and stops.
+    pub(super) const fn is_addable(self) -> bool {
+        matches!(self, Self::Fpe)
     }
 }
 

@@ -6,9 +6,11 @@ use zeroize::Zeroizing;
 
 use super::proof::ProofKey;
 use super::purpose::Purpose;
+use super::uses::Uses;
 use super::versions::{Place, Versions};
 use super::{KeyError, Opened};
-use crate::crypto::index;
+use crate::clock::Timestamp;
+use crate::crypto::{index, keyset};
 use crate::ids::{self, PoolId};
 use crate::phone::PhoneNumber;
 use crate::store::{BlindIndex, Sealed};
@@ -19,7 +21,7 @@ pub struct SystemKeys {
     pool: Versions,
     scratch: Versions,
     seal: Versions,
-    proof: ProofKey,
+    proof: Versions<ProofKey>,
 }
 
 impl SystemKeys {
@@ -29,8 +31,20 @@ impl SystemKeys {
             pool: opened.keys(Purpose::Pool)?,
             scratch: opened.keys(Purpose::Scratch)?,
             seal: opened.keys(Purpose::Seal)?,
-            proof: ProofKey::of(opened.keys(Purpose::Proof)?.newest())?,
+            proof: opened.derived(Purpose::Proof, |secret, info| ProofKey::of(&keyset::derive(secret, info)))?,
         })
+    }
+
+    /// Lets new versions begin whose time has come.
+    pub(super) fn advance(&self, now: Timestamp) {
+        self.seal.advance(now);
+        self.proof.advance(now);
+    }
+
+    /// The version whose uses are counted.
+    pub(super) fn counted(&self) -> (Purpose, u16, &Uses) {
+        let seal = self.seal.sealing();
+        (Purpose::Seal, seal.number, &seal.uses)
     }
 
     /// What the store keeps of an API key.
@@ -85,12 +99,12 @@ impl SystemKeys {
 
     /// The key that signs proofs.
     pub fn proof(&self) -> &ProofKey {
-        &self.proof
+        self.proof.newest()
     }
 
-    /// Every public key that proofs may be signed with: `kid` and 32 bytes.
+    /// Every public key that proofs are, will be, or lately were signed with: `kid` and 32 bytes.
     pub fn proof_keys(&self) -> Vec<(String, [u8; 32])> {
-        vec![(self.proof.kid().to_owned(), self.proof.public())]
+        self.proof.all().map(|version| (version.key.kid().to_owned(), version.key.public())).collect()
     }
 }
 

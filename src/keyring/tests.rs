@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::double::MemoryStore;
 use super::*;
+use crate::crypto::Key;
 use crate::ids::{self, RecordId};
 use crate::phone::{Door, PhoneNumber};
 use crate::store::Sealed;
@@ -170,6 +171,7 @@ async fn every_version_opens_and_the_newest_seals() {
         key.wrapped = house.kms.wrap(&key.owner, &purpose::wrapping_aad(&key), &Key::fresh()).await.unwrap();
         house.store.with(|state| state.keys.insert(0, key));
     }
+    house.store.advance(Duration::from_secs(2));
     let rotated = open(&house.store, &house.kms).await.unwrap().tenant(id).await.unwrap();
     assert_eq!(&**rotated.open_text("body", b"msg", &old).unwrap(), "text");
     assert_eq!(rotated.seal_text("body", b"msg", "text").0[..2], [0, 2]);

@@ -3,6 +3,7 @@
 //! Services see only the traits [`Store`] and [`Scratch`]; which adapter stands behind them is decided in `app.rs`.
 
 mod approvals;
+mod keys;
 mod lookalike;
 mod memory;
 mod policies;
@@ -14,6 +15,7 @@ mod store;
 mod traffic;
 
 pub use approvals::*;
+pub use keys::*;
 pub use lookalike::{LookalikeMark, LookalikeRow};
 pub use memory::MemoryScratch;
 pub use policies::*;

@@ -12,6 +12,7 @@ use crate::event::{Event, Leaf, Mode};
 use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::store::approvals::*;
+use crate::store::keys::*;
 use crate::store::lookalike::{LookalikeMark, LookalikeRow};
 use crate::store::policies::*;
 use crate::store::rows::*;
@@ -62,6 +63,25 @@ pub trait Store: Send + Sync {
 
     /// Every wrapped key version.
     async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError>;
+    /// A number that grows whenever wrapped keys change, also by another process.
+    async fn keys_version(&self) -> Result<u64, StoreError>;
+    /// How often key versions may have been used.
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError>;
+    /// Sets aside `count` uses of a key version. Returns how many have been in all.
+    async fn reserve_key_uses(&self, owner: &str, purpose: &str, version: u16, count: u64) -> Result<u64, StoreError>;
+    /// Owners whose KEK has yet to be destroyed.
+    async fn doomed_keks(&self) -> Result<Vec<String>, StoreError>;
+    /// Looks through rows of `kind` behind `after` for ciphertexts of each of these tenants under an older version than
+    /// the one named.
+    async fn cells(&self, kind: CellKind, after: &[u8], wanted: &[(TenantId, u16)]) -> Result<CellPage, StoreError>;
+    /// The pass over all ciphertexts that is under way.
+    async fn reseal_pass(&self) -> Result<Option<ResealPass>, StoreError>;
+    /// Remembers how far the pass got; none when it is over.
+    async fn save_reseal_pass(&self, pass: Option<&ResealPass>) -> Result<(), StoreError>;
+    /// Whether a pending verification derives its code under an older version of the tenant's key than this.
+    async fn has_codes_below(&self, tenant: TenantId, version: u16) -> Result<bool, StoreError>;
+    /// Whether a part of a message is sealed under an older version of the deployment's key than this.
+    async fn has_parts_below(&self, version: u16) -> Result<bool, StoreError>;
 
     // ── tokens
 
@@ -316,6 +336,16 @@ pub enum Write {
     ExpireApproval { tenant: TenantId, id: ApprovalId },
     /// A new wrapped key version; [`Conflict::Exists`] if another process was first.
     Key(WrappedKey),
+    /// Another wrapping of the same key; [`Conflict::Taken`] unless `from` is the one that stands.
+    RewrapKey { key: WrappedKey, from: Vec<u8> },
+    /// Forgets a key version under which nothing is left; [`Conflict::Missing`] if it is gone.
+    RetireKey { owner: String, purpose: String, version: u16 },
+    /// Forgets every key of an owner, and remembers that its KEK has to go.
+    DoomKeys { owner: String },
+    /// The KMS destroyed a KEK that had to go; [`Conflict::Missing`] if it had not.
+    KekDestroyed { owner: String },
+    /// Another ciphertext of the same, unless what stands is no longer `from`.
+    Reseal { tenant: TenantId, at: CellAt, from: Sealed, to: Sealed },
 
     /// Puts policies that a start found into force; [`Conflict::PolicyMoved`] unless `over` are, or none if it is none.
     AdoptPolicy { row: PolicyRow, files: String, over: Option<String> },

@@ -1,4 +1,5 @@
-//! Workers: what happens without a request. [`deliver`] empties the outbox, [`expire`] ends what has lapsed.
+//! Workers: what happens without a request. [`deliver`] empties the outbox, [`expire`] ends what has lapsed, [`rotate`]
+//! replaces keys.
 //!
 //! Each claims, does and records; a node that dies in between leaves a lease that lapses. Nothing here decides: rows
 //! are carried out on the decision recorded in them, after `access` looked again.
@@ -6,6 +7,7 @@
 mod backoff;
 mod deliver;
 mod expire;
+mod rotate;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::alias::Alias;
+use crate::config::Rotation;
 use crate::dispatch::Dispatch;
 use crate::keyring::Keyring;
 use crate::relay::Relay;
@@ -41,13 +44,15 @@ pub struct Rooms {
     pub relay: Arc<Relay>,
     /// The ways out.
     pub dispatch: Arc<Dispatch>,
+    /// When keys are replaced.
+    pub rotation: Rotation,
 }
 
 /// Runs every worker until `stop` says so, then lets what is under way finish for up to 10 s. `holder` names this
 /// process in leases: the same after a restart, unlike that of any other process.
 pub async fn run(rooms: Rooms, holder: String, stop: watch::Receiver<bool>) {
     let deliver = deliver::Deliver::new(rooms.clone(), holder);
-    tokio::join!(deliver.run(stop.clone()), expire::run(rooms, stop));
+    tokio::join!(deliver.run(stop.clone()), expire::run(rooms.clone(), stop.clone()), rotate::run(rooms, stop));
 }
 
 /// Resolves when the house is to stop, or nobody is left to say so.

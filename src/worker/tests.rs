@@ -33,6 +33,7 @@ fn rooms(house: &House) -> Rooms {
         access: house.access.clone(),
         alias: house.alias.clone(),
         relay: house.relay.clone(),
+        rotation: crate::config::Rotation { settle_s: 0, ..crate::config::Rotation::default() },
     }
 }
 

@@ -174,6 +174,34 @@ impl Store for Double {
         self.up()?;
         Ok(self.state().keys.clone())
     }
+    async fn keys_version(&self) -> Result<u64, StoreError> {
+        self.up()?;
+        Ok(self.state().keys.len() as u64)
+    }
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        Err(none())
+    }
+    async fn reserve_key_uses(&self, _: &str, _: &str, _: u16, count: u64) -> Result<u64, StoreError> {
+        Ok(count)
+    }
+    async fn doomed_keks(&self) -> Result<Vec<String>, StoreError> {
+        Err(none())
+    }
+    async fn cells(&self, _: CellKind, _: &[u8], _: &[(TenantId, u16)]) -> Result<CellPage, StoreError> {
+        Err(none())
+    }
+    async fn reseal_pass(&self) -> Result<Option<ResealPass>, StoreError> {
+        Err(none())
+    }
+    async fn save_reseal_pass(&self, _: Option<&ResealPass>) -> Result<(), StoreError> {
+        Err(none())
+    }
+    async fn has_codes_below(&self, _: TenantId, _: u16) -> Result<bool, StoreError> {
+        Err(none())
+    }
+    async fn has_parts_below(&self, _: u16) -> Result<bool, StoreError> {
+        Err(none())
+    }
     async fn alias(&self, tenant: TenantId, id: AliasId) -> Result<Option<AliasRow>, StoreError> {
         self.up()?;
         Ok(self.state().aliases.iter().find(|row| row.tenant == tenant && row.id == id).cloned())

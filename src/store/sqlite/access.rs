@@ -1,4 +1,4 @@
-//! Tenants, credentials, freezes, audiences and wrapped keys.
+//! Tenants, credentials, freezes and audiences.
 //!
 //! Every write to what decides who a caller is moves the directory's version in the same transaction.
 
@@ -8,7 +8,7 @@ use super::columns::id;
 use super::writer::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, TenantId, bytes};
-use crate::store::{Conflict, CredentialRow, DirectoryRows, StoreError, TenantRow, WrappedKey};
+use crate::store::{Conflict, CredentialRow, DirectoryRows, StoreError, TenantRow};
 
 pub(super) fn add_tenant(tx: &Tx<'_>, row: &TenantRow) -> Result<(), StoreError> {
     tx.conn
@@ -72,15 +72,6 @@ pub(super) fn moved(tx: &Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(super) fn add_key(tx: &Tx<'_>, row: &WrappedKey) -> Result<(), StoreError> {
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO wrapped_key (owner, purpose, version, wrapped, created_at) VALUES (?, ?, ?, ?, ?)",
-        )?
-        .execute(params![row.owner, row.purpose, row.version, row.wrapped, row.created_at])?;
-    Ok(())
-}
-
 pub(super) fn directory_version(conn: &Connection) -> Result<u64, StoreError> {
     let version: i64 =
         conn.prepare_cached("SELECT value FROM meta WHERE key = 'directory'")?.query_row([], |row| row.get(0))?;
@@ -103,23 +94,6 @@ pub(super) fn directory(conn: &Connection) -> Result<DirectoryRows, StoreError> 
 
 pub(super) fn frozen(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     all(conn, "SELECT target FROM frozen ORDER BY target", |row| row.get(0))
-}
-
-pub(super) fn wrapped_keys(conn: &Connection) -> Result<Vec<WrappedKey>, StoreError> {
-    Ok(all(conn, "SELECT * FROM wrapped_key ORDER BY owner, purpose, version", |row| {
-        Ok(WrappedKey {
-            owner: row.get("owner")?,
-            purpose: row.get("purpose")?,
-            version: row.get("version")?,
-            wrapped: row.get("wrapped")?,
-            created_at: row.get("created_at")?,
-        })
-    })?)
-}
-
-/// Whether no key was ever made here.
-pub(super) fn is_empty(conn: &Connection) -> Result<bool, StoreError> {
-    Ok(conn.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM wrapped_key)")?.query_row([], |row| row.get(0))?)
 }
 
 fn all<T>(conn: &Connection, sql: &str, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> rusqlite::Result<Vec<T>> {

@@ -2,7 +2,7 @@
 
 use super::log::{self, Draft};
 use super::writer::Tx;
-use super::{access, alias, approval, delivery, lookalike, message, outbox, policy, pool, sweep, token, verification};
+use super::{access, alias, approval, delivery, keys, lookalike, message, outbox, policy, pool, sweep, token, verification};
 use crate::store::{Change, Committed, StoreError, Write};
 
 /// A change whose entries are made, ready for the writer.
@@ -63,11 +63,16 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::DecideApproval(decision) => approval::decide(tx, &decision),
         Write::UseApproval { tenant, id } => approval::spend(tx, tenant, id),
         Write::ExpireApproval { tenant, id } => approval::expire(tx, tenant, id),
-        Write::Key(row) => access::add_key(tx, &row),
         Write::AdoptPolicy { row, files, over } => policy::adopt(tx, &row, &files, over.as_deref()),
         Write::ProposePolicy { row, files } => policy::propose(tx, &row, &files),
         Write::ActivatePolicy { version, approver, at } => policy::activate(tx, &version, &approver, at),
         Write::WithdrawPolicy { version, at } => policy::withdraw(tx, &version, at),
+        Write::Key(row) => keys::add(tx, &row),
+        Write::RewrapKey { key, from } => keys::rewrap(tx, &key, &from),
+        Write::RetireKey { owner, purpose, version } => keys::retire(tx, &owner, &purpose, version),
+        Write::DoomKeys { owner } => keys::doom(tx, &owner),
+        Write::KekDestroyed { owner } => keys::kek_destroyed(tx, &owner),
+        Write::Reseal { tenant, at, from, to } => keys::reseal(tx, tenant, &at, &from, &to),
         Write::Token(row) => token::add(tx, &row),
         Write::Lookalike(row) => lookalike::add(tx, &row),
         Write::StartVerification { row, supersedes } => verification::start(tx, &row, supersedes),

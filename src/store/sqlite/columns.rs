@@ -11,8 +11,8 @@ use crate::event::{Leaf, Mode, Role};
 use crate::ids::{RecordId, bytes, from_bytes};
 use crate::phone::VirtualNumber;
 use crate::store::{
-    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, Conflict, DeliveryStatus, Lane, PolicySource, PolicyStatus,
-    Sealed, StoreError, Task, VerificationStatus,
+    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, CellKind, Conflict, DeliveryStatus, Lane, PolicySource,
+    PolicyStatus, Sealed, StoreError, Task, VerificationStatus,
 };
 
 macro_rules! coded {
@@ -35,6 +35,7 @@ macro_rules! coded {
 }
 
 coded!(Mode { Live = 0, Test = 1 });
+coded!(CellKind { Token = 0, Sender = 1, Message = 2 });
 coded!(AliasMode { Ax = 0, Axb = 1 });
 coded!(AliasStatus { Active = 0, Released = 1, Expired = 2 });
 coded!(ApprovalStatus { Pending = 0, Approved = 1, Denied = 2, Expired = 3, Used = 4 });

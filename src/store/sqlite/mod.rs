@@ -15,6 +15,7 @@ mod approval;
 mod checkpoint;
 mod columns;
 mod delivery;
+mod keys;
 mod log;
 mod lookalike;
 mod message;
@@ -40,10 +41,10 @@ use self::checkpoint::Checkpointer;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, Change, Committed, DeliveryStatus,
-    DirectoryRows, EntryFilter, EntryRow, LegRow, LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow,
-    PartKey, PartRow, PendingKey, PolicyRow, PoolCounts, PoolRow, ReceiptOutcome, SenderRow, Store, StoreError,
-    TokenRow, VerificationRow, WrappedKey,
+    AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, CellKind, CellPage, Change, Committed,
+    DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, KeyUse, LegRow, LookalikeMark, LookalikeRow, MessageRow,
+    NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts, PoolRow, ReceiptOutcome, ResealPass,
+    SenderRow, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{AliasId, ApprovalId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
@@ -61,6 +62,10 @@ pub struct SqliteStore {
 
 /// Indexes looked up at once beyond which the work leaves the caller's thread.
 const POINT_READS: usize = 64;
+/// Rows that one look for older ciphertexts goes through at the utmost.
+const SCAN: u32 = 20_000;
+/// Older ciphertexts that it gathers at the utmost: few enough for one transaction that holds nobody up.
+const RESEAL: usize = 500;
 /// How long readiness waits for a transaction.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
@@ -89,7 +94,7 @@ impl SqliteStore {
     /// # Errors
     /// As every read.
     pub fn is_empty(&self) -> Result<bool, StoreError> {
-        self.readers.point(access::is_empty)
+        self.readers.point(keys::is_empty)
     }
 
     /// Commits what waits, copies the WAL into the file and takes no more changes. Reads still work.
@@ -168,7 +173,46 @@ impl Store for SqliteStore {
     }
 
     async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {
-        self.readers.long(access::wrapped_keys).await
+        self.readers.long(keys::wrapped).await
+    }
+
+    async fn keys_version(&self) -> Result<u64, StoreError> {
+        self.readers.point(keys::version)
+    }
+
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        self.readers.long(keys::uses).await
+    }
+
+    async fn reserve_key_uses(&self, owner: &str, purpose: &str, version: u16, count: u64) -> Result<u64, StoreError> {
+        let (owner, purpose) = (owner.to_owned(), purpose.to_owned());
+        self.writer.run(1, move |tx| keys::reserve_uses(tx, &owner, &purpose, version, count)).await
+    }
+
+    async fn doomed_keks(&self) -> Result<Vec<String>, StoreError> {
+        self.readers.point(keys::doomed)
+    }
+
+    async fn cells(&self, kind: CellKind, after: &[u8], wanted: &[(TenantId, u16)]) -> Result<CellPage, StoreError> {
+        let (after, wanted) = (after.to_vec(), wanted.to_vec());
+        self.readers.long(move |conn| keys::cells(conn, kind, &after, &wanted, SCAN, RESEAL)).await
+    }
+
+    async fn reseal_pass(&self) -> Result<Option<ResealPass>, StoreError> {
+        self.readers.point(keys::pass)
+    }
+
+    async fn save_reseal_pass(&self, pass: Option<&ResealPass>) -> Result<(), StoreError> {
+        let pass = pass.cloned();
+        self.writer.run(1, move |tx| keys::save_pass(tx, pass.as_ref())).await
+    }
+
+    async fn has_codes_below(&self, tenant: TenantId, version: u16) -> Result<bool, StoreError> {
+        self.readers.long(move |conn| keys::has_codes_below(conn, tenant, version)).await
+    }
+
+    async fn has_parts_below(&self, version: u16) -> Result<bool, StoreError> {
+        self.readers.long(move |conn| keys::has_parts_below(conn, version)).await
     }
 
     async fn token(&self, tenant: TenantId, id: RecordId) -> Result<Option<TokenRow>, StoreError> {

@@ -103,6 +103,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         M::up(include_str!("../migrations/0001_first.sql")),
         M::up(include_str!("../migrations/0002_kinds.sql")),
         M::up(include_str!("../migrations/0003_approvals.sql")),
+        M::up(include_str!("../migrations/0005_keys.sql")),
         M::up(include_str!("../migrations/0006_policies.sql")),
     ]);
     for _ in 0..MIGRATION_TRIES {
