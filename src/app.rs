@@ -151,6 +151,14 @@ impl App {
         self.store.now()
     }
 
+    /// What and where the KMS is, and the names of the key-encryption keys it holds.
+    ///
+    /// # Errors
+    /// If the KMS does not serve.
+    pub async fn keks(&self) -> Result<(String, Vec<String>), AppError> {
+        Ok(self.keyring.keks().await?)
+    }
+
     /// Makes a tenant; a live one only if the key file lies apart from the data.
     ///
     /// # Errors

@@ -81,6 +81,12 @@ actions! {
     PolicyPropose,
     /// Put proposed policies into force.
     PolicyActivate,
+    /// Make new versions of the tenant's keys, and wrap them anew.
+    KeyManage,
+    /// Destroy the tenant's keys, and with them all that they sealed.
+    KeyDestroy,
+    /// See all keys, turn and back up those of the deployment, at a terminal of the machine.
+    DeploymentKeyManage,
     /// See tokens of every audience of the tenant, and masks. Settled with every permit.
     AudienceCross,
 }

@@ -13,6 +13,7 @@ mod directory;
 mod freeze;
 mod gate;
 mod key;
+mod keys;
 mod memo;
 mod orders;
 mod permit;
@@ -26,6 +27,7 @@ pub use credential::{CredentialView, Issued, NewCredential};
 pub use denial::{AccessError, Denied};
 pub use gate::Access;
 pub use key::{KeyTextError, key_mode};
+pub use keys::KeyHolder;
 pub use permit::*;
 pub use policy::{
     Failure, OpenError, Opened, Outcome, Policies, PolicyError, PolicyFiles, PolicySummary, PolicyView, Proposal,

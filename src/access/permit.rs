@@ -278,6 +278,10 @@ resource!(/// Handsets of the sandbox.
     SandboxHandsets {});
 resource!(/// Making a tenant; only at a terminal of the machine itself.
     NewTenant {});
+resource!(/// The tenant's keys.
+    Keys {});
+resource!(/// The deployment's own keys, and the KMS.
+    DeploymentKeys {});
 resource!(/// The whole log: every tenant's entries and the deployment's own.
     DeploymentLog {});
 

@@ -16,6 +16,7 @@ mod credential;
 mod demo;
 mod freeze;
 mod inspect;
+mod keys;
 mod policy;
 mod serve;
 mod tenant;
@@ -70,6 +71,9 @@ enum Command {
     /// The masked, tamper-evident log
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Keys, and whoever holds them
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Access policies
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -145,6 +149,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Result<(), CommandError>
         Command::Credential(credential) => credential.run(&place),
         Command::Approval(approval) => approval.run(&place),
         Command::Audit(audit) => audit.run(&place),
+        Command::Keys(keys) => keys.run(&place),
         Command::Policy(policy) => policy.run(&place),
         Command::Freeze(switch) => switch.run(&place, true),
         Command::Thaw(switch) => switch.run(&place, false),

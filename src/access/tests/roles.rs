@@ -40,6 +40,9 @@ const TABLE: &[(Action, &[Role])] = {
         (SandboxUse, &[Admin, Business, Partner, Operator, Auditor, Custodian, Approver]),
         (TenantCreate, &[]),
         (DeploymentAudit, &[]),
+        (KeyManage, &[Admin]),
+        (KeyDestroy, &[Admin]),
+        (DeploymentKeyManage, &[]),
         // Not to be asked for by a caller: it has no resource of its own outside this room.
         (AudienceCross, &[]),
     ]
@@ -79,6 +82,8 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
             access.authorize(&who, action, FreezeSwitch { target }).await.map(|p| p.sees_all())
         }
         SandboxUse => access.authorize(&who, action, SandboxHandsets {}).await.map(|p| p.sees_all()),
+        KeyManage | KeyDestroy => access.authorize(&who, action, Keys {}).await.map(|p| p.sees_all()),
+        DeploymentKeyManage => access.authorize(&who, action, DeploymentKeys {}).await.map(|p| p.sees_all()),
         DeploymentAudit => access.authorize(&who, action, DeploymentLog {}).await.map(|p| p.sees_all()),
         TenantCreate | AudienceCross => access.authorize(&who, action, NewTenant {}).await.map(|p| p.sees_all()),
     }
