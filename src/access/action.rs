@@ -65,6 +65,12 @@ actions! {
     ApprovalRead,
     /// Approve or deny what another person asked for.
     ApprovalDecide,
+    /// See the deployment's policies, all versions.
+    PolicyRead,
+    /// Propose other policies, or take a proposal back.
+    PolicyPropose,
+    /// Put proposed policies into force.
+    PolicyActivate,
     /// Read the log.
     AuditRead,
     /// Freeze or thaw a tenant, credential or alias.
@@ -75,12 +81,6 @@ actions! {
     TenantCreate,
     /// Read the whole log, at a terminal of the machine.
     DeploymentAudit,
-    /// See the deployment's policies, all versions.
-    PolicyRead,
-    /// Propose other policies, or take a proposal back.
-    PolicyPropose,
-    /// Put proposed policies into force.
-    PolicyActivate,
     /// Make new versions of the tenant's keys, and wrap them anew.
     KeyManage,
     /// Destroy the tenant's keys, and with them all that they sealed.

@@ -128,3 +128,43 @@ fn write_hunk(out: &mut String, lines: &[Line<'_>], hunk: std::ops::Range<usize>
         let _ = writeln!(out, "{sign}{line}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn set(files: &[(&str, &str)]) -> PolicyFiles {
+        PolicyFiles::of(files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))).unwrap()
+    }
+
+    #[test]
+    fn a_change_is_shown_with_three_lines_around_it() {
+        let before = set(&[("a.cedar", "1\n2\n3\n4\n5\n6\n7\n8\n9\n")]);
+        let after = set(&[("a.cedar", "1\n2\n3\n4\nfive\n6\n7\n8\n9\n")]);
+        let expected = "--- a.cedar\n+++ a.cedar\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n";
+        assert_eq!(before.diff(&after), expected);
+        assert_eq!(before.diff(&before), "");
+    }
+
+    #[test]
+    fn a_file_that_comes_or_goes_is_told_from_one_that_changes() {
+        let before = set(&[("a.cedar", "x\n"), ("b.cedar", "y\n")]);
+        let after = set(&[("a.cedar", "x\n"), ("c.cedar", "z\n")]);
+        let expected =
+            "--- b.cedar\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-y\n--- /dev/null\n+++ c.cedar\n@@ -0,0 +1,1 @@\n+z\n";
+        assert_eq!(before.diff(&after), expected);
+    }
+
+    #[test]
+    fn far_changes_have_hunks_of_their_own_and_what_is_too_large_to_compare_is_shown_whole() {
+        let lines: Vec<String> = (0..40).map(|n| format!("line {n}")).collect();
+        let mut other = lines.clone();
+        (*other.get_mut(3).unwrap(), *other.get_mut(35).unwrap()) = ("x".into(), "y".into());
+        let diff = set(&[("a.cedar", &lines.join("\n"))]).diff(&set(&[("a.cedar", &other.join("\n"))]));
+        assert_eq!(diff.matches("@@ -").count(), 2, "{diff}");
+        let huge = |from: u32| (from..from + 3_000).map(|n| format!("{n}\n")).collect::<String>();
+        let diff = set(&[("a.cedar", &huge(0))]).diff(&set(&[("a.cedar", &huge(10_000))]));
+        assert_eq!(diff.lines().count(), 3 + 6_000);
+    }
+}

@@ -197,3 +197,91 @@ fn read_file(path: &Path, name: &str) -> Result<String, PolicyError> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const PERMIT: &str = "permit (principal, action, resource);\n";
+
+    fn of(files: &[(&str, &str)]) -> Result<PolicyFiles, PolicyError> {
+        PolicyFiles::of(files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())))
+    }
+
+    fn fault(files: &[(&str, &str)]) -> String {
+        of(files).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn line_ends_and_order_make_no_other_version_but_every_name_and_text_does() {
+        let one = of(&[("a.cedar", PERMIT), ("fixtures/b.toml", "")]).unwrap();
+        let other = of(&[("fixtures/b.toml", ""), ("a.cedar", "permit (principal, action, resource);\r\n")]).unwrap();
+        assert_eq!(one.version(), other.version());
+        assert_eq!(one.version().len(), 16);
+        assert_ne!(one.version(), of(&[("a.cedar", PERMIT)]).unwrap().version());
+        assert_ne!(of(&[("b.cedar", PERMIT)]).unwrap().version(), of(&[("a.cedar", PERMIT)]).unwrap().version());
+        assert_eq!(PolicyFiles::from_json(&one.to_json()).unwrap(), one);
+    }
+
+    #[test]
+    fn a_file_that_no_set_has_is_refused_by_name() {
+        for name in [
+            "budget.toml",
+            "notes.md",
+            "../a.cedar",
+            "a/b.cedar",
+            "fixtures/a.cedar",
+            "/a.cedar",
+            ".a.cedar",
+            "é.cedar",
+            "",
+        ] {
+            let fault = fault(&[("a.cedar", PERMIT), (name, PERMIT)]);
+            assert!(fault.contains("is no file of a set"), "{name}: {fault}");
+        }
+        assert!(of(&[("a.cedar", PERMIT), ("example.toml", "")]).is_ok(), "one that the registry knows");
+    }
+
+    #[test]
+    fn a_name_that_holds_a_number_is_refused_and_not_repeated() {
+        let fault = fault(&[("+12025550143.cedar", PERMIT)]);
+        assert!(!fault.contains("2025550143"), "{fault}");
+    }
+
+    #[test]
+    fn a_number_in_a_text_is_refused_by_line_and_not_repeated() {
+        let text = format!("{PERMIT}// ask +44 7700 900123\n");
+        let fault = fault(&[("a.cedar", &text)]);
+        assert!(fault.starts_with("a.cedar:2: holds a phone number") && !fault.contains("900123"), "{fault}");
+    }
+
+    #[test]
+    fn too_much_and_nothing_are_refused() {
+        let long = "// ".repeat(MAX_BYTES / 3);
+        assert!(fault(&[("a.cedar", &long)]).contains("512 KiB"));
+        let many: Vec<_> = (0..=MAX_FILES).map(|n| (format!("p{n}.cedar"), PERMIT.to_owned())).collect();
+        assert!(PolicyFiles::of(many).err().unwrap().to_string().contains("64 files"));
+        assert!(matches!(of(&[]), Err(PolicyError::Empty(_))));
+    }
+
+    #[test]
+    fn a_folder_is_read_with_its_fixtures_and_without_what_is_no_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &[u8]| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("a.cedar", PERMIT.as_bytes());
+        write("README.md", b"no policy");
+        write(".#a.cedar", b"an editor's");
+        write("examples/b.cedar", b"an example");
+        write("fixtures/c.toml", b"");
+        let names = |files: PolicyFiles| files.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(PolicyFiles::read(folder.path()).unwrap()), ["a.cedar", "fixtures/c.toml"]);
+        write("bad.cedar", b"// fine\n// \xff\n");
+        let fault = PolicyFiles::read(folder.path()).err().unwrap().to_string();
+        assert!(fault.starts_with("bad.cedar:2: is not UTF-8"), "{fault}");
+    }
+}

@@ -408,3 +408,102 @@ pub(super) fn kind_of(action: Action, named: Option<&str>) -> Result<&'static st
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const ROLES: &str = include_str!("../../../policies/roles.cedar");
+
+    fn with(fixtures: &str) -> Result<Policies, PolicyError> {
+        let files = [("roles.cedar", ROLES), ("fixtures/a.toml", fixtures)];
+        Policies::of(PolicyFiles::of(files.map(|(name, text)| (name.to_owned(), text.to_owned()))).unwrap())
+    }
+
+    #[test]
+    fn what_ships_holds_every_cell_of_the_table_of_roles() {
+        let shipped = Policies::load(None).unwrap();
+        assert!(shipped.check().unwrap() > 200);
+        let mut missing = Vec::new();
+        for action in Action::ALL {
+            for role in Role::ALL {
+                let names =
+                    |fixture: &&Fixture| fixture.file == "fixtures/roles.toml" && fixture.actions.contains(action);
+                let cases = shipped.fixtures.iter().filter(names).flat_map(|fixture| &fixture.callers);
+                let tried = cases.into_iter().any(|caller| matches!(caller, Somebody::Credential(s) if s.role == role));
+                // A terminal's alone: no credential can be put to the policies for these.
+                if !tried && !matches!(action, Action::TenantCreate | Action::DeploymentAudit) {
+                    missing.push(format!("{} {}", role.as_str(), action.as_str()));
+                }
+            }
+        }
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_case_that_does_not_hold_is_named_with_file_and_line() {
+        let policies = with(
+            "# a comment\n\n[[case]]\nname = \"auditors freeze\"\nprincipal = { role = [\"operator\", \"auditor\"] }\n\
+             action = \"Freeze\"\nexpect = \"allow\"\n",
+        );
+        let failure = policies.unwrap().try_fixtures().unwrap_err().to_string();
+        assert!(failure.starts_with("fixtures/a.toml:3: "), "{failure}");
+        assert!(failure.contains("auditors freeze (test auditor, Freeze)"), "{failure}");
+        assert!(failure.contains("expects allow") && failure.contains("deny"), "{failure}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_file_and_line() {
+        let case = |more: &str| {
+            with(&format!("\n[[case]]\nname = \"x\"\n{more}\n"))
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
+        let principal = "principal = { role = \"admin\" }\n";
+        for (text, says) in [
+            ("expect = \"allow\"", "missing field"),
+            (&*format!("{principal}action = \"Frieze\"\nexpect = \"allow\""), "no such action"),
+            (&*format!("{principal}action = \"AliasRead\"\nexpect = \"allow\""), "needs a kind: Alias"),
+            (
+                &*format!("{principal}action = \"Freeze\"\nresource = {{ kind = \"Pools\" }}\nexpect = \"deny\""),
+                "FreezeSwitch",
+            ),
+            (&*format!("{principal}action = \"Freeze\"\nexpect = \"maybe\""), "allow"),
+            (
+                &*format!("{principal}action = \"Freeze\"\ncontext = {{ hour = 24 }}\nexpect = \"deny\""),
+                "hour is 0 to 23",
+            ),
+            (&*format!("{principal}action = \"Freeze\"\nexpcet = \"deny\""), "expcet"),
+            (&*format!("{principal}action = []\nexpect = \"deny\""), "needs a caller and an action"),
+            ("principal = { role = \"king\" }\naction = \"Freeze\"\nexpect = \"deny\"", ""),
+            ("principal = {}\naction = \"Freeze\"\nexpect = \"deny\"", "either role or terminal"),
+        ] {
+            let fault = case(text);
+            assert!(fault.starts_with("fixtures/a.toml:") && fault.contains(says), "{text}: {fault}");
+            assert!(!fault.starts_with("fixtures/a.toml:1:"), "{text}: {fault}");
+        }
+    }
+
+    #[test]
+    fn a_set_cannot_try_without_end() {
+        let case = "[[case]]\nname = \"x\"\nprincipal = { role = \"admin\" }\naction = \"Freeze\"\nexpect = \"deny\"\n";
+        let fault = with(&case.repeat(MAX_COMBINATIONS + 1)).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(fault.contains("at most 2048 combinations"), "{fault}");
+    }
+
+    #[test]
+    fn a_change_tells_which_cases_are_decided_otherwise() {
+        let shipped = Policies::load(None).unwrap();
+        let mut files: Vec<_> = shipped.files().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+        let more = "forbid (principal, action == Bauta::Action::\"Freeze\", resource);".to_owned();
+        files.push(("more.cedar".to_owned(), more));
+        let other = Policies::of(PolicyFiles::of(files).unwrap()).unwrap();
+        let changed = shipped.changed_by(&other);
+        let cases: Vec<_> = changed.iter().map(|outcome| (outcome.case.as_str(), outcome.allowed)).collect();
+        let freezes = ("fixtures/roles.toml: freezes and thaws (test operator, Freeze)", false);
+        assert!(cases.contains(&freezes) && cases.len() == 2, "{cases:?}");
+        assert!(shipped.changed_by(&shipped).is_empty());
+    }
+}

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod callers;
+mod changing;
 mod credentials;
 mod double;
 mod freezing;

@@ -26,8 +26,8 @@ fn the_folder_that_ships_is_what_the_program_carries() {
     assert_eq!(carried.version().len(), 16);
     let ids: Vec<_> = carried.summaries().iter().map(|summary| summary.id.as_str()).collect();
     assert_eq!(ids.first(), Some(&"no-foreign-tenant"));
-    assert_eq!(ids.len(), 21);
     let text = include_str!("../../../policies/roles.cedar");
+    assert_eq!(ids.len(), text.lines().filter(|line| line.starts_with("@id(")).count());
     for summary in carried.summaries() {
         let line = text.lines().nth(summary.line - 1).unwrap();
         assert_eq!(line, format!("@id(\"{}\")", summary.id), "the line that the summary names");

@@ -6,6 +6,7 @@ mod bad_input;
 mod document;
 mod doors;
 mod once;
+mod policies;
 mod verification;
 
 use std::cell::RefCell;

@@ -10,6 +10,7 @@ mod aliases;
 mod delivery;
 mod log;
 mod messages;
+mod policies;
 mod scratch;
 mod sqlite;
 mod tokens;
@@ -117,6 +118,12 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         names_and_ids_are_given_once,
         an_ended_credential_keeps_the_earlier_end,
         a_key_version_is_made_once;
+    policies:
+        the_first_policies_are_adopted_once,
+        a_proposal_comes_into_force_over_its_base_alone,
+        racing_activations_put_one_into_force,
+        proposals_are_withdrawn_and_bounded,
+        versions_are_listed_last_proposed_first;
     tokens:
         one_canonical_record_stands_for_a_number,
         records_are_seen_by_their_tenant_alone,
