@@ -194,6 +194,9 @@ pub enum What {
     /// Somebody asked whether a number has a token.
     #[serde(rename = "token.looked_up")]
     TokenLookedUp { subject: SubjectId, found: bool },
+    /// A credential seems to walk through numbers: so many of its last `of` steps or questions match the pattern.
+    #[serde(rename = "alert.enumeration")]
+    EnumerationAlert { credential: CredentialId, pattern: String, of: u64, matching: u64 },
     /// From here a credential may seal up to `up_to` numbers without another entry.
     #[serde(rename = "token.seal_reserved")]
     SealReserved { credential: CredentialId, up_to: u64 },

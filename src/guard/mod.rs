@@ -1,15 +1,18 @@
-//! What slows or refuses abuse before it costs anything: limits, and text that smuggles a number.
+//! What slows, refuses or tells of abuse before it costs anything: limits, text that smuggles a number, walks through
+//! numbers.
 //!
 //! Invariants: a limit that cannot be asked refuses (fail closed); every key in the short-lived store is an id or an
 //! HMAC, never a number or a client's text; nothing here stands between a person and the check of a pending code, so
-//! that nobody can lock somebody else out. Called by `verify`, `relay`, `alias` and the API's edge.
+//! that nobody can lock somebody else out. Called by `vault`, `verify`, `relay`, `alias` and the API's edge.
 
+mod enumeration;
 mod limit;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
+pub use enumeration::{Enumeration, Suspicion};
 pub(crate) use limit::day;
 pub use limit::{Guard, GuardError, Limits};
 pub(crate) use text::is_unprintable;

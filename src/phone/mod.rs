@@ -15,5 +15,5 @@ mod scan;
 pub use detect::{Found, contains_number, find};
 pub use digit::digit_value;
 pub use mask::Masked;
-pub use number::{Door, LineType, PhoneNumber, VirtualNumber};
+pub use number::{Door, Footprint, LineType, PhoneNumber, VirtualNumber};
 pub use parse::{NumberError, Parsed, Rules, classify, destination, parse, parse_virtual};

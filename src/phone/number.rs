@@ -17,6 +17,7 @@
 //! ```
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
 use serde::{Serialize, Serializer};
 use zeroize::{Zeroize, Zeroizing};
@@ -64,6 +65,12 @@ impl PhoneNumber {
         Self::from_digits(u64::from_be_bytes(bytes))
     }
 
+    /// What is kept of it to notice walks through numbers, under a key of this process.
+    pub(crate) fn footprint(&self, keyed: &RandomState) -> Footprint {
+        let print = |digits: u64| keyed.hash_one(digits);
+        Footprint { this: print(self.0), around: [print(self.0.wrapping_sub(1)), print(self.0.wrapping_add(1))] }
+    }
+
     /// The digits of country code and national number, where the code is one that is assigned.
     pub(crate) fn secret_parts(&self) -> Option<(u16, Zeroizing<String>)> {
         Split::of(self.0).map(|split| (split.country_code, split.national))
@@ -76,6 +83,21 @@ impl PhoneNumber {
 
     pub(super) fn digits(&self) -> u64 {
         self.0
+    }
+}
+
+/// Keyed fingerprints of a number and of the two beside it: good for telling neighbours within one process, and for
+/// nothing else.
+#[derive(Clone, Copy)]
+pub struct Footprint {
+    this: u64,
+    around: [u64; 2],
+}
+
+impl Footprint {
+    /// Whether the other number is the next or the one before.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.around.contains(&other.this)
     }
 }
 

@@ -105,6 +105,7 @@ impl Vault {
         }
         write_storeless(&keys, &mut lines, now).await?;
         let tokens = self.write_batch(first, &keys, &lines, now).await?;
+        self.watch_tokenized(first, lines.iter().flat_map(|line| &line.item)).await;
         let mut stored = tokens.into_iter();
         let mut answers = lines.into_iter().map(|line| {
             let new = line.item?;

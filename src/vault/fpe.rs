@@ -28,6 +28,7 @@ impl Vault {
         let what =
             What::FpeCreated { subject: keys.subject(keys.index(&new.number)), audience: audience.map(str::to_owned) };
         self.store.commit(Change::telling(permit.event(now, what))).await?;
+        self.watch_tokenized(permit, std::iter::once(&new)).await;
         Ok(view(token, new, now))
     }
 }

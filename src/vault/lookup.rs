@@ -25,6 +25,7 @@ impl Vault {
         change.writes.extend(self.remembering(permit, permit.audience()).await?);
         self.store.commit(change).await?;
         self.remembered(permit, permit.audience());
+        self.watch_asked(permit, number, known.is_some()).await;
         Ok(known.map(|_| token))
     }
 }

@@ -15,11 +15,13 @@ mod lookup;
 mod records;
 mod reservation;
 mod tokenize;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::guard::Enumeration;
 use crate::ids::{RecordId, SubjectId, TenantId};
 use crate::keyring::{KeyError, Keyring, TenantKeys};
 use crate::phone::{LineType, Masked, PhoneNumber};
@@ -39,6 +41,7 @@ pub struct Vault {
     records: Records,
     audiences: Audiences,
     reservations: Reservations,
+    enumeration: Enumeration,
 }
 
 /// A number to be tokenized, as the parser read it.
@@ -120,6 +123,7 @@ impl Vault {
             records: Records::none_yet(),
             audiences: Audiences::unread(),
             reservations: Reservations::none_yet(),
+            enumeration: Enumeration::default(),
         }
     }
 

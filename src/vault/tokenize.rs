@@ -35,6 +35,7 @@ impl Vault {
                 self.issue(permit, &keys, &new.number, audience, new.kind, own).await?.1
             }
         };
+        self.watch_tokenized(permit, std::iter::once(&new)).await;
         Ok(view(token, new, now))
     }
 

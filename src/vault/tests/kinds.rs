@@ -282,6 +282,25 @@ async fn a_lookup_does_and_writes_the_same_for_known_and_unknown_numbers() {
 }
 
 #[tokio::test]
+async fn a_walk_through_numbers_is_told_once_and_does_not_stand_in_the_way() {
+    let house = house().await;
+    let run = |from: u64| (from..from + 150).map(|n| Ok::<_, ()>(vaulted(n))).collect();
+    house.vault.tokenize_batch(&house.making(None), run(0)).await.unwrap();
+    assert!(house.store.told("alert.enumeration").is_empty());
+    house.vault.tokenize_batch(&house.making(None), run(150)).await.unwrap();
+    for last in 300..310 {
+        house.vault.lookup(&house.asking(), &number(last)).await.unwrap();
+    }
+    let told = house.store.told("alert.enumeration");
+    assert!(matches!(&told[..], [What::EnumerationAlert { pattern, .. }] if pattern == "sequential"), "{told:?}");
+    // Somebody who makes fresh tokens learns nothing of what is known.
+    let fresh = |n| Ok::<_, ()>(NewToken { fresh: true, ..vaulted(n) });
+    let other = Permit::for_test(house.tenant, ids::fresh(), None, NewTokens { audience: None });
+    house.vault.tokenize_batch(&other, (0..300).map(fresh).collect()).await.unwrap();
+    assert_eq!(house.store.told("alert.enumeration").len(), 1);
+}
+
+#[tokio::test]
 async fn a_batch_mixes_kinds_and_audiences_in_one_commit_and_one_event() {
     let house = house().await;
     let known = house.lookalike(None, 1).await;

@@ -7,6 +7,7 @@ mod document;
 mod doors;
 mod once;
 mod policies;
+mod tokens;
 mod verification;
 
 use std::cell::RefCell;

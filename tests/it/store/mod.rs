@@ -127,6 +127,7 @@ conformance! { over_sqlite, crate::store::sqlite::open;
     tokens:
         one_canonical_record_stands_for_a_number,
         records_are_seen_by_their_tenant_alone,
+        a_lookalikes_place_is_one_records_for_good,
         sixty_four_racing_tokenizers_make_one_record,
         record_ids_are_never_given_twice_and_grow_with_time;
     verifications:

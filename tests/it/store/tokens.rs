@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bauta::ids::{RecordId, TenantId};
-use bauta::store::{Sealed, StoreError, TokenRow, Write};
+use bauta::store::{Conflict, LookalikeMark, LookalikeRow, Sealed, StoreError, TokenRow, Write};
 
 use super::{World, person};
 
@@ -57,6 +57,27 @@ pub async fn records_are_seen_by_their_tenant_alone(world: World) {
     let found = world.store.tokens_by_index(ours, &many).await.unwrap();
     assert_eq!(found.iter().position(Option::is_some), Some(1));
     assert_eq!(found.len(), 1_000);
+}
+
+pub async fn a_lookalikes_place_is_one_records_for_good(world: World) {
+    let (ours, theirs) = (world.tenant().await, world.tenant().await);
+    let mark = |n: u8| LookalikeMark([n; 16]);
+    let row = LookalikeRow { mark: mark(1), tenant: ours, record: RecordId(7), tag: [3; 8] };
+    world.write(Write::Lookalike(row)).await.unwrap();
+    world.write(Write::Lookalike(row)).await.expect("the same once more");
+    for other in [
+        LookalikeRow { record: RecordId(8), ..row },
+        LookalikeRow { tag: [4; 8], ..row },
+        LookalikeRow { tenant: theirs, ..row },
+    ] {
+        World::refused(world.write(Write::Lookalike(other)).await, Conflict::Taken);
+    }
+    let found = world.store.lookalikes(ours, &[mark(2), mark(1)]).await.unwrap();
+    assert_eq!(found, [None, Some(row)]);
+    assert_eq!(world.store.lookalikes(theirs, &[mark(1)]).await.unwrap(), [None]);
+    let many: Vec<_> = (0..200).map(mark).collect();
+    let found = world.another().lookalikes(ours, &many).await.unwrap();
+    assert_eq!((found.len(), found.iter().position(Option::is_some)), (200, Some(1)));
 }
 
 pub async fn sixty_four_racing_tokenizers_make_one_record(world: World) {
