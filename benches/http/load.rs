@@ -57,22 +57,50 @@ impl Connection {
             let count = self.stream.read_buf(&mut self.read).await.expect("the server answers");
             assert!(count > 0, "the server hung up in the middle of an answer");
             assert!(self.read.len() < LONGEST_ANSWER, "an answer without end");
-            if let Some((status, start)) = complete(&self.read) {
+            if let Some((status, start)) = complete(&mut self.read) {
                 return Answer { status, body: &self.read[start..] };
             }
         }
     }
 }
 
-/// Status and beginning of the body, once the whole answer is there (RFC 9112; the servers here always give a length).
-fn complete(read: &[u8]) -> Option<(u16, usize)> {
+/// Status and beginning of the body, once the whole answer is there (RFC 9112). A body that came in chunks is one piece
+/// afterwards.
+fn complete(read: &mut Vec<u8>) -> Option<(u16, usize)> {
     let head = read.windows(4).position(|end| end == b"\r\n\r\n")?;
-    let text = std::str::from_utf8(&read[..head]).expect("a head in ASCII");
+    let (start, text) = (head + 4, std::str::from_utf8(&read[..head]).expect("a head in ASCII"));
     let status = text.get(9..12).and_then(|status| status.parse().ok()).expect("a status line");
-    let name = "content-length:";
-    let length = text.lines().find(|line| line.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name)));
-    let length: usize = length.map_or(0, |line| line[name.len()..].trim().parse().expect("a length"));
-    (read.len() >= head + 4 + length).then_some((status, head + 4))
+    let header = |name: &str| {
+        let line = text.lines().find(|line| line.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name)));
+        line.map(|line| line[name.len()..].trim())
+    };
+    if header("transfer-encoding:") == Some("chunked") {
+        if !read.ends_with(b"\r\n0\r\n\r\n") {
+            return None;
+        }
+        join_chunks(read, start);
+        return Some((status, start));
+    }
+    let length: usize = header("content-length:").map_or(0, |length| length.parse().expect("a length"));
+    (read.len() >= start + length).then_some((status, start))
+}
+
+/// Moves the chunks from `start` on together.
+fn join_chunks(read: &mut Vec<u8>, start: usize) {
+    let (mut from, mut to) = (start, start);
+    loop {
+        let line = read[from..].windows(2).position(|end| end == b"\r\n").expect("a line with a chunk's size");
+        let size =
+            std::str::from_utf8(&read[from..from + line]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let size = size.expect("a chunk's size");
+        if size == 0 {
+            read.truncate(to);
+            return;
+        }
+        from += line + 2;
+        read.copy_within(from..from + size, to);
+        (from, to) = (from + size + 2, to + size);
+    }
 }
 
 /// Appends a POST of JSON.

@@ -1,4 +1,5 @@
-//! `cargo bench --bench http [-- FILTER] [--seconds N] [--connections N] [--quick]`: how fast the service is, and beside what.
+//! `cargo bench --bench http [-- FILTER] [--seconds N] [--connections N] [--quick] [--store N]`: how fast the service
+//! is, and beside what.
 //!
 //! One run starts a bare echo server and the real program with its default settings, both as processes of their own,
 //! and drives them from one load generator: authentication, policies and the log are on. Echo and each row take turns in
@@ -13,6 +14,7 @@
 )]
 
 mod echo;
+mod large;
 mod load;
 mod numbers;
 mod plan;
@@ -42,7 +44,9 @@ fn main() -> ExitCode {
     let plan = match Plan::read(arguments) {
         Ok(plan) => plan,
         Err(fault) => {
-            eprintln!("{fault}; usage: cargo bench --bench http [-- FILTER] [--seconds N] [--connections N] [--quick]");
+            eprintln!(
+                "{fault}; usage: cargo bench --bench http [-- FILTER] [--seconds N] [--connections N] [--quick] [--store N]"
+            );
             return ExitCode::from(64);
         }
     };
@@ -70,6 +74,12 @@ async fn run(plan: &Plan) {
     let rows: Vec<Row> = Row::ALL.into_iter().filter(|row| plan.wants(row.name())).collect();
     if !rows.is_empty() || plan.wants(START_UP) {
         table::print(&http(plan, &rows).await);
+    }
+    if plan.wants(large::DISK) {
+        table::print(&[large::disk(plan).await]);
+    }
+    if let Some(tokens) = plan.store {
+        table::print(&large::rows(plan, tokens).await);
     }
     if RELAY.iter().any(|(name, ..)| plan.wants(name)) {
         table::print(&relayed(plan).await);

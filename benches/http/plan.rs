@@ -11,18 +11,22 @@ pub struct Plan {
     pub rounds: usize,
     /// Requests under way at once, for echo and for the rows of single requests.
     pub connections: usize,
+    /// Tokens of the large store; none is built otherwise.
+    pub store: Option<u64>,
 }
 
 impl Plan {
-    /// Reads `[FILTER] [--seconds N] [--connections N] [--quick]`; cargo adds `--bench`.
+    /// Reads `[FILTER] [--seconds N] [--connections N] [--quick] [--store N]`; cargo adds `--bench`.
     pub fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut plan = Self { filter: String::new(), slice: Duration::from_secs(3), rounds: 3, connections: 64 };
+        let mut plan =
+            Self { filter: String::new(), slice: Duration::from_secs(3), rounds: 3, connections: 64, store: None };
         let mut arguments = arguments.filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--quick" => (plan.slice, plan.rounds) = (Duration::from_secs(1), 1),
                 "--seconds" => plan.slice = Duration::from_secs(count("--seconds", arguments.next(), 600)?),
                 "--connections" => plan.connections = count("--connections", arguments.next(), 1_000)? as usize,
+                "--store" => plan.store = Some(count("--store", arguments.next(), 50_000_000)?),
                 flag if flag.starts_with('-') => return Err(format!("{flag} is not known")),
                 _ => plan.filter = argument,
             }

@@ -19,6 +19,12 @@ const STOCK: usize = 4_000;
 const CALLERS: usize = 4;
 /// Requests under way at once while the stock is made.
 const STOCKING: usize = 64;
+/// Numbers in a batch that fills a store: as many as there may be.
+const FILL: usize = 10_000;
+/// Batches whose tokens are read later, about.
+const SAMPLES: u64 = 1_000;
+/// Tokens of each that are.
+const SAMPLE_OF_EACH: usize = 100;
 /// Batches are long: more at once would only wait for each other.
 const BATCH_CONNECTIONS: usize = 4;
 
@@ -63,9 +69,9 @@ impl Row {
     /// The share of echo's requests that is aimed at; for batches, numbers a second.
     pub fn aim(self) -> f64 {
         match self {
-            Self::Sealed => 0.5,
-            Self::VaultedNew | Self::VaultedKnown | Self::Reveal | Self::Start => 0.25,
-            Self::Check => 0.35,
+            Self::Sealed => 0.7,
+            Self::VaultedNew | Self::VaultedKnown | Self::Reveal | Self::Check => 0.35,
+            Self::Start => 0.25,
             Self::BatchSealed => 700_000.0,
             Self::BatchVaulted => 100_000.0,
         }
@@ -114,6 +120,24 @@ impl House {
             numbers: Numbers::default(),
             known: Vec::new(),
         }
+    }
+
+    /// Makes `count` tokens, as many in a request as there may be; gives some thousands of them, evenly spread.
+    pub async fn fill(&self, service: &Service, count: u64) -> Vec<String> {
+        let every = (count / FILL as u64 / SAMPLES).max(1);
+        let mut fill = Fill {
+            batch: Batch::of(FILL, &self.business, "vaulted", self.numbers.clone()),
+            left: count / FILL as u64,
+            every,
+            sample: Vec::new(),
+        };
+        drive(service.port, BATCH_CONNECTIONS, Duration::from_secs(3_600), &mut fill).await;
+        fill.sample
+    }
+
+    /// Looking at tokens, each time another of these.
+    pub fn reading(&self, tokens: &[String]) -> impl Load + use<> {
+        Read { key: self.business.clone(), tokens: tokens.to_vec(), turn: 0 }
     }
 
     /// What a slice of this row asks, with all that it needs made beforehand.
@@ -281,16 +305,21 @@ impl Load for Reveal {
 /// New numbers, many in a request.
 struct Batch {
     request: Template,
+    size: usize,
     numbers: Numbers,
 }
 
 impl Batch {
     fn new(key: &str, kind: &str, numbers: Numbers) -> Self {
+        Self::of(BATCH, key, kind, numbers)
+    }
+
+    fn of(size: usize, key: &str, kind: &str, numbers: Numbers) -> Self {
         let item = format!(r#"{{"number":"{}","kind":"{kind}"}}"#, numbers::text(0));
-        let body = format!(r#"{{"items":[{}]}}"#, vec![item; BATCH].join(","));
+        let body = format!(r#"{{"items":[{}]}}"#, vec![item; size].join(","));
         let mut request = Vec::new();
         post(&mut request, "/v1/tokens/batch", key, body.as_bytes());
-        Self { request: Template::new(request), numbers }
+        Self { request: Template::new(request), size, numbers }
     }
 }
 
@@ -302,7 +331,56 @@ impl Load for Batch {
     fn answered(&mut self, _: u64, answer: &Answer<'_>) {
         answer.expect(200);
         let made = std::str::from_utf8(answer.body).expect("UTF-8").matches("\"token\":").count();
-        assert_eq!(made, BATCH, "items without a token");
+        assert_eq!(made, self.size, "items without a token");
+    }
+}
+
+/// Many new numbers, until there are enough.
+struct Fill {
+    batch: Batch,
+    /// Requests.
+    left: u64,
+    /// Of so many answers, one gives its tokens to the sample.
+    every: u64,
+    sample: Vec<String>,
+}
+
+impl Load for Fill {
+    fn ask(&mut self, request: &mut Vec<u8>) -> Option<u64> {
+        self.left = self.left.checked_sub(1)?;
+        if self.left % 100 == 0 {
+            eprintln!("filling: {} batches left", self.left);
+        }
+        self.batch.ask(request).map(|_| self.left)
+    }
+
+    fn answered(&mut self, name: u64, answer: &Answer<'_>) {
+        self.batch.answered(name, answer);
+        if name % self.every == 0 {
+            let body = std::str::from_utf8(answer.body).expect("UTF-8");
+            let tokens = body.split("\"token\":\"").skip(1).step_by(FILL / SAMPLE_OF_EACH);
+            self.sample.extend(tokens.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()));
+        }
+    }
+}
+
+/// Looks at tokens in an order that leaps over the store.
+struct Read {
+    key: String,
+    tokens: Vec<String>,
+    turn: usize,
+}
+
+impl Load for Read {
+    fn ask(&mut self, request: &mut Vec<u8>) -> Option<u64> {
+        // A step that shares no factor with the length meets each of them.
+        self.turn = (self.turn + 61_803_399) % self.tokens.len();
+        get(request, &format!("/v1/tokens/{}", self.tokens[self.turn]), &self.key);
+        Some(0)
+    }
+
+    fn answered(&mut self, _: u64, answer: &Answer<'_>) {
+        answer.expect(200);
     }
 }
 

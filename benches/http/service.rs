@@ -149,6 +149,15 @@ impl Service {
         (ticks(14) + ticks(15)) / TICKS
     }
 
+    /// Bytes of the database. Ends the process and starts it again, so that all of the WAL is in the file.
+    pub fn disk(&mut self) -> u64 {
+        self.stop();
+        let file = self.folder.path().join("data").join("bauta.db");
+        let bytes = std::fs::metadata(file).expect("the database").len();
+        self.restart();
+        bytes
+    }
+
     /// Resident memory, in MB.
     pub fn resident_mb(&self) -> f64 {
         let status = self.proc("status");

@@ -3,6 +3,7 @@
 //! Services see only the traits [`Store`] and [`Scratch`]; which adapter stands behind them is decided in `app.rs`.
 
 mod approvals;
+mod holding;
 mod keys;
 mod lookalike;
 mod memory;
@@ -15,6 +16,7 @@ mod store;
 mod traffic;
 
 pub use approvals::*;
+pub use holding::{Holding, Telling};
 pub use keys::*;
 pub use lookalike::{LookalikeMark, LookalikeRow};
 pub use memory::MemoryScratch;

@@ -12,6 +12,7 @@ use crate::event::{Event, Leaf, Mode};
 use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::store::approvals::*;
+use crate::store::holding::Holding;
 use crate::store::keys::*;
 use crate::store::lookalike::{LookalikeMark, LookalikeRow};
 use crate::store::policies::*;
@@ -94,6 +95,11 @@ pub trait Store: Send + Sync {
         tenant: TenantId,
         indexes: &[BlindIndex],
     ) -> Result<Vec<Option<TokenRow>>, StoreError>;
+    /// Finds the record that stands for each number, or makes it, and tells of them, durably or not at all. The
+    /// records in the order of the rows.
+    async fn hold(&self, holding: Holding) -> Result<Vec<RecordId>, StoreError> {
+        super::holding::in_steps(self, holding).await
+    }
 
     /// The lookalikes of these marks, in the order asked.
     async fn lookalikes(

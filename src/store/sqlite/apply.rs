@@ -2,7 +2,9 @@
 
 use super::log::{self, Draft};
 use super::writer::Tx;
-use super::{access, alias, approval, delivery, keys, lookalike, message, outbox, policy, pool, sweep, token, verification};
+use super::{
+    access, alias, approval, delivery, keys, lookalike, message, outbox, policy, pool, sweep, token, verification,
+};
 use crate::store::{Change, Committed, StoreError, Write};
 
 /// A change whose entries are made, ready for the writer.

@@ -42,9 +42,9 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, CellKind, CellPage, Change, Committed,
-    DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, KeyUse, LegRow, LookalikeMark, LookalikeRow, MessageRow,
-    NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts, PoolRow, ReceiptOutcome, ResealPass,
-    SenderRow, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
+    DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, Holding, KeyUse, LegRow, LookalikeMark, LookalikeRow,
+    MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts, PoolRow, ReceiptOutcome,
+    ResealPass, SenderRow, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{AliasId, ApprovalId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
@@ -241,6 +241,13 @@ impl Store for SqliteStore {
         }
         let marks = marks.to_vec();
         self.readers.long(move |conn| lookalike::find(conn, tenant, &marks)).await
+    }
+
+    async fn hold(&self, holding: Holding) -> Result<Vec<RecordId>, StoreError> {
+        let weight = holding.rows.len() + 1;
+        let held = self.writer.run_whole(weight, move |tx| token::hold(tx, &holding)).await?;
+        telemetry::metrics().events.with_label_values(&[held.action.as_str()]).inc();
+        Ok(held.records)
     }
 
     async fn verification(&self, tenant: TenantId, id: VerificationId) -> Result<Option<VerificationRow>, StoreError> {

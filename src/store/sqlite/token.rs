@@ -2,13 +2,52 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::id;
+use super::access;
+use super::log::{self, Draft};
 use super::writer::Tx;
-use crate::clock::Timestamp;
-use crate::ids::{RecordId, TenantId, bytes};
-use crate::store::{BlindIndex, StoreError, TokenRow};
+use crate::ids::{RecordId, TenantId, bytes, from_bytes};
+use crate::store::{BlindIndex, Holding, StoreError, TokenRow};
+
+/// As [`token`] reads them, by place.
+macro_rules! columns {
+    () => {
+        "id, tenant, idx, disc, number, created_at, expires_at, metadata"
+    };
+}
 
 pub(super) fn add(tx: &Tx<'_>, row: &TokenRow) -> Result<(), StoreError> {
+    match standing(tx, row)? {
+        None => Ok(()),
+        Some(first) => Err(StoreError::TokenExists(first)),
+    }
+}
+
+/// Adds each record, or finds the one that stands for its number, and tells of them. Only the audiences have a
+/// precondition, their tenant, which the first of them finds out.
+pub(super) fn hold(tx: &mut Tx<'_>, holding: &Holding) -> Result<Held, StoreError> {
+    for audience in &holding.audiences {
+        access::add_audience(tx, holding.tenant, audience)?;
+    }
+    let mut records = Vec::with_capacity(holding.rows.len());
+    for row in &holding.rows {
+        // The id is from the mark, so that no other record can have it.
+        let standing = standing(tx, row).map_err(|_| StoreError::Corrupt("high-water mark of record ids"))?;
+        records.push(standing.unwrap_or(row.id));
+    }
+    let draft = Draft::of(&(holding.telling)(&records))?;
+    log::append(tx, std::slice::from_ref(&draft))?;
+    Ok(Held { records, action: draft.action().to_owned() })
+}
+
+/// What [`hold`] came to.
+pub(super) struct Held {
+    pub(super) records: Vec<RecordId>,
+    /// The name of what was told.
+    pub(super) action: String,
+}
+
+/// Adds the record unless another one stands for its number, which is returned.
+fn standing(tx: &Tx<'_>, row: &TokenRow) -> Result<Option<RecordId>, StoreError> {
     let other = if row.canonical { RecordId(0) } else { row.id };
     let added = tx
         .conn
@@ -27,13 +66,13 @@ pub(super) fn add(tx: &Tx<'_>, row: &TokenRow) -> Result<(), StoreError> {
             row.metadata,
         ])?;
     if added > 0 {
-        return Ok(());
+        return Ok(None);
     }
     let first = tx
         .conn
         .prepare_cached("SELECT id FROM token WHERE idx = ? AND disc = ?")?
         .query_row(params![row.index, other], |row| row.get(0))?;
-    Err(StoreError::TokenExists(first))
+    Ok(Some(first))
 }
 
 /// Moves the mark and gives the first of `count` ids.
@@ -53,7 +92,7 @@ pub(super) fn reserve(tx: &Tx<'_>, count: u64) -> Result<RecordId, StoreError> {
 
 pub(super) fn find(conn: &Connection, tenant: TenantId, id: RecordId) -> Result<Option<TokenRow>, StoreError> {
     Ok(conn
-        .prepare_cached("SELECT * FROM token WHERE id = ? AND tenant = ?")?
+        .prepare_cached(concat!("SELECT ", columns!(), " FROM token WHERE id = ? AND tenant = ?"))?
         .query_row(params![id, bytes(&tenant)], token)
         .optional()?)
 }
@@ -64,21 +103,21 @@ pub(super) fn by_index(
     tenant: TenantId,
     indexes: &[BlindIndex],
 ) -> Result<Vec<Option<TokenRow>>, StoreError> {
-    let mut statement = conn.prepare_cached("SELECT * FROM token WHERE idx = ? AND disc = 0 AND tenant = ?")?;
+    let mut statement =
+        conn.prepare_cached(concat!("SELECT ", columns!(), " FROM token WHERE idx = ? AND disc = 0 AND tenant = ?"))?;
     let tenant = bytes(&tenant);
     indexes.iter().map(|index| Ok(statement.query_row(params![index, tenant], token).optional()?)).collect()
 }
 
 fn token(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
-    let expires_at: Option<Timestamp> = row.get("expires_at")?;
     Ok(TokenRow {
-        id: row.get("id")?,
-        tenant: id(row, "tenant")?,
-        index: row.get("idx")?,
-        canonical: row.get::<_, i64>("disc")? == 0,
-        number: row.get("number")?,
-        created_at: row.get("created_at")?,
-        expires_at,
-        metadata: row.get("metadata")?,
+        id: row.get(0)?,
+        tenant: from_bytes(row.get(1)?),
+        index: row.get(2)?,
+        canonical: row.get::<_, i64>(3)? == 0,
+        number: row.get(4)?,
+        created_at: row.get(5)?,
+        expires_at: row.get(6)?,
+        metadata: row.get(7)?,
     })
 }

@@ -129,6 +129,8 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         records_are_seen_by_their_tenant_alone,
         a_lookalikes_place_is_one_records_for_good,
         sixty_four_racing_tokenizers_make_one_record,
+        numbers_are_held_by_the_records_that_stand_for_them,
+        sixty_four_holders_of_one_number_get_one_record,
         record_ids_are_never_given_twice_and_grow_with_time;
     verifications:
         a_thousand_racing_guesses_spend_exactly_five_attempts,

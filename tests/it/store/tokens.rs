@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bauta::event::{Actor, Event, What};
 use bauta::ids::{RecordId, TenantId};
-use bauta::store::{Conflict, LookalikeMark, LookalikeRow, Sealed, StoreError, TokenRow, Write};
+use bauta::store::{
+    Conflict, EntryFilter, Holding, LookalikeMark, LookalikeRow, Sealed, StoreError, Telling, TokenRow, Write,
+};
 
 use super::{World, person};
 
@@ -44,6 +47,66 @@ pub async fn one_canonical_record_stands_for_a_number(world: World) {
     assert!(!own.canonical);
     assert_eq!(own.metadata.as_deref(), Some("{\"a\":1}"));
     assert_eq!(own.expires_at, Some(world.now()));
+}
+
+pub async fn numbers_are_held_by_the_records_that_stand_for_them(world: World) {
+    let tenant = world.tenant().await;
+    let first = world.store.reserve_records(10).await.unwrap().0;
+    let row = |n: u64, who: u64| token(&world, tenant, RecordId(first + n), who);
+    let hold = async |rows: Vec<TokenRow>| {
+        let at = world.now();
+        let audiences = vec!["courier".to_owned()];
+        let telling: Telling = Box::new(move |records| {
+            // The number of records stands in for what a caller would tell of them.
+            let what = What::AuditRead { entries: records.iter().map(|record| record.0 - first).sum() };
+            Event { at, tenant: Some(tenant), actor: Actor::Worker, policy: None, what }
+        });
+        let records = world.store.hold(Holding { tenant, rows, audiences, telling }).await.unwrap();
+        records.iter().map(|record| record.0 - first).collect::<Vec<_>>()
+    };
+    assert_eq!(hold(vec![row(0, 1)]).await, [0]);
+    let own = TokenRow { canonical: false, ..row(3, 1) };
+    assert_eq!(hold(vec![row(1, 2), row(2, 1), own, row(4, 3), row(5, 3)]).await, [1, 0, 3, 4, 4]);
+    assert_eq!(hold(vec![row(6, 3), row(7, 2)]).await, [4, 1]);
+    let found = world.store.tokens_by_index(tenant, &[person(1), person(2), person(3)]).await.unwrap();
+    assert_eq!(found.iter().flatten().map(|row| row.id.0 - first).collect::<Vec<_>>(), [0, 1, 4]);
+    assert!(world.store.token(tenant, RecordId(first + 3)).await.unwrap().is_some_and(|row| !row.canonical));
+    for given_way in [2, 5, 6, 7] {
+        assert!(world.store.token(tenant, RecordId(first + given_way)).await.unwrap().is_none());
+    }
+    let filter =
+        EntryFilter { tenant: Some(tenant), action: Some("audit.read".into()), limit: 9, ..Default::default() };
+    let told = world.store.entries(&filter).await.unwrap();
+    let sums = [0, 12, 5].map(|sum| format!("\"entries\":{sum},"));
+    assert_eq!(told.len(), 3);
+    assert!(told.iter().zip(&sums).all(|(entry, sum)| entry.text.contains(sum)), "the entries name what stands");
+    assert_eq!(world.store.directory().await.unwrap().audiences, [(tenant, "courier".to_owned())]);
+}
+
+pub async fn sixty_four_holders_of_one_number_get_one_record(world: World) {
+    let tenant = world.tenant().await;
+    let world = Arc::new(world);
+    let stores = [Arc::clone(&world.store), world.another()];
+    let first = world.store.reserve_records(64).await.unwrap().0;
+    let racers: Vec<_> = (0..64)
+        .map(|n| {
+            let (world, store) = (Arc::clone(&world), Arc::clone(&stores[n as usize % 2]));
+            tokio::spawn(async move {
+                let event = world.event(Some(tenant), What::AuditRead { entries: n });
+                let rows = vec![token(&world, tenant, RecordId(first + n), 1)];
+                let telling: Telling = Box::new(move |_| event.clone());
+                store.hold(Holding { tenant, rows, audiences: vec![], telling }).await.unwrap()
+            })
+        })
+        .collect();
+    let mut records = HashSet::new();
+    for racer in racers {
+        records.extend(racer.await.unwrap().into_iter().map(|record| record.0));
+    }
+    assert_eq!(records.len(), 1);
+    let filter =
+        EntryFilter { tenant: Some(tenant), action: Some("audit.read".into()), limit: 99, ..Default::default() };
+    assert_eq!(world.store.entries(&filter).await.unwrap().len(), 64, "each is told of");
 }
 
 pub async fn records_are_seen_by_their_tenant_alone(world: World) {
