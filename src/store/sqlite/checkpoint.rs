@@ -18,8 +18,9 @@ pub(super) struct Checkpointer {
     _alive: mpsc::Sender<()>,
 }
 
-/// Pages of WAL (of 4 KiB) from which it is copied.
-const PAGES: i64 = 32_000;
+/// Pages of WAL (of 4 KiB) from which it is copied. Few enough that a WAL soon stops growing: where a commit writes over
+/// what is there, its `fdatasync` has no length to record.
+const PAGES: i64 = 8_000;
 /// After this long even a short WAL is copied, so that what was deleted leaves it soon.
 const AT_LATEST: Duration = Duration::from_secs(600);
 
