@@ -205,6 +205,25 @@ pub enum What {
     #[serde(rename = "token.revealed")]
     Revealed { record: RecordRef, subject: SubjectId, purpose: String, reference: Option<String> },
 
+    /// Many numbers in one request, of which this entry names some: `part` of `parts`, `count` in all. The record and the
+    /// person of one number stand at the same place of the two lists.
+    #[serde(rename = "token.batch_revealed")]
+    BatchRevealed {
+        part: u64,
+        parts: u64,
+        count: u64,
+        records: Vec<RecordRef>,
+        subjects: Vec<SubjectId>,
+        purpose: String,
+        reference: Option<String>,
+    },
+    /// A credential asked for more than its budget of the day allows; told once a day.
+    #[serde(rename = "budget.exhausted")]
+    BudgetExhausted { credential: CredentialId, budget: String, limit: u64 },
+    /// A credential revealed unusually many numbers within an hour; told once an hour.
+    #[serde(rename = "alert.reveal_volume")]
+    RevealVolume { credential: CredentialId, revealed: u64, expected: u64 },
+
     #[serde(rename = "verification.started")]
     VerificationStarted { verification: VerificationId, subject: SubjectId, channel: String, purpose: String },
     #[serde(rename = "verification.resent")]

@@ -26,6 +26,8 @@ pub struct Metrics {
     pub leaks: IntCounter,
     /// Events committed, by action.
     pub events: IntCounterVec,
+    /// Requests refused because a daily budget had too little left, by budget.
+    pub budget_refusals: IntCounterVec,
     /// HTTP answers, by route template, method and status.
     pub requests: IntCounterVec,
     /// Seconds from request to answer, by route template.
@@ -72,6 +74,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             IntCounter::new("bauta_leaks_total", "Numbers caught on their way into a log line"),
         ),
         events: registered(&registry, counters("bauta_events_total", "Events committed", &["action"])),
+        budget_refusals: registered(
+            &registry,
+            counters("bauta_budget_refusals_total", "Requests beyond a daily budget", &["budget"]),
+        ),
         requests: registered(
             &registry,
             counters("bauta_http_requests_total", "HTTP answers", &["method", "route", "status"]),

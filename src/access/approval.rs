@@ -208,6 +208,19 @@ impl Access {
         }
     }
 
+    /// Whether `caller` may do `action` on `resource` only with a second person's word. For callers of [`Self::rule`] whose
+    /// summary costs something to make; grants and files nothing.
+    pub fn needs_second_person<'a, R: Resource>(
+        &self,
+        caller: impl Into<Caller<'a>>,
+        action: Action,
+        resource: &R,
+    ) -> bool {
+        let caller = caller.into();
+        matches!(self.decide(caller, action, resource, Eyes::Two), Err((Denied::Forbidden, _)))
+            && self.decide(caller, action, resource, Eyes::Four).is_ok()
+    }
+
     /// The tenant's approvals, newest first: up to `limit` (101 at most) older than `after`, of one status if given.
     /// With a permit for one's own, those that its credential asked for.
     ///

@@ -16,7 +16,7 @@ use cedar_policy::{
 use super::directory::{Directory, Owner};
 use super::memo::{Question, Verdict};
 use super::permit::{Grant, Permit, Resource};
-use super::{Access, Action, Caller, Denied, Policies, Principal, Terminal};
+use super::{Access, Action, Allowance, Caller, Denied, Policies, Principal, Terminal};
 use crate::clock::Timestamp;
 use crate::event::{Event, Role, What};
 use crate::ids::TenantId;
@@ -138,6 +138,10 @@ pub(super) fn ask(caller: Caller<'_>, asked: &Asked, policies: &Policies, second
 }
 
 fn grant(caller: Caller<'_>, verdict: Verdict, policies: &Policies) -> Grant {
+    let allowance = match caller {
+        Caller::Credential(p) => policies.budgets().allowance(p.credential, p.role),
+        Caller::Terminal(_) => Allowance::default(),
+    };
     let (credential, brand, audience) = match caller {
         Caller::Credential(p) => (Some(p.credential), p.brand.clone(), p.audience.clone()),
         Caller::Terminal(t) => (None, t.tenant.name.clone(), None),
@@ -151,6 +155,7 @@ fn grant(caller: Caller<'_>, verdict: Verdict, policies: &Policies) -> Grant {
         audience,
         sees_all: verdict.sees_all,
         policy: policies.version().to_owned(),
+        allowance,
         approval: None,
     }
 }

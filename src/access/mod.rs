@@ -7,6 +7,7 @@
 mod action;
 mod approval;
 mod authorize;
+mod budgets;
 mod credential;
 mod denial;
 mod directory;
@@ -23,6 +24,7 @@ mod tenant;
 
 pub use action::Action;
 pub use approval::{ApprovalError, ApprovalState, ApprovalView, Bound, Ruling};
+pub use budgets::{AlertRule, Allowance, BUDGETS_FILE, Budgets};
 pub use credential::{CredentialView, Issued, NewCredential};
 pub use denial::{AccessError, Denied};
 pub use gate::Access;

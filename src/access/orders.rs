@@ -6,7 +6,7 @@
 
 use super::directory::{Directory, Frozen};
 use super::permit::{Crossing, Delivery, Grant, Permit, Upkeep};
-use super::{Access, Denied};
+use super::{Access, Allowance, Denied};
 use crate::event::{Actor, Mode};
 use crate::ids::TenantId;
 use crate::store::{AliasRow, MessageRow, OutboxRow, Task, TenantRow};
@@ -92,6 +92,7 @@ impl Access {
             audience: None,
             sees_all: false,
             policy: self.policies().version().to_owned(),
+            allowance: Allowance::default(),
             approval: None,
         }
     }

@@ -10,6 +10,7 @@
 //! fn twice<R>(permit: &bauta::access::Permit<R>) -> bauta::access::Permit<R> { permit.clone() }
 //! ```
 
+use super::Allowance;
 use crate::clock::Timestamp;
 use crate::event::{Actor, Event, Mode, Role, What};
 use crate::ids::{AliasId, ApprovalId, CredentialId, TenantId, VerificationId};
@@ -33,6 +34,8 @@ pub(super) struct Grant {
     /// Whether the caller sees tokens of every audience of the tenant, and masks.
     pub(super) sees_all: bool,
     pub(super) policy: String,
+    /// What the credential may spend in a day.
+    pub(super) allowance: Allowance,
     /// The second person's word that this permit stands on, if it needs one.
     pub(super) approval: Option<ApprovalId>,
 }
@@ -105,6 +108,11 @@ impl<R> Permit<R> {
         }
     }
 
+    /// What the credential may spend in a day; nothing for those without one.
+    pub fn allowance(&self) -> Allowance {
+        self.grant.allowance
+    }
+
     /// The approval that this permit stands on, if it needed a second person.
     pub fn approval(&self) -> Option<ApprovalId> {
         self.grant.approval
@@ -148,6 +156,7 @@ impl<R> Permit<R> {
             audience: partner.map(str::to_owned),
             sees_all: partner.is_none(),
             policy: "test".into(),
+            allowance: Allowance::for_test(100_000),
             approval: None,
         };
         Self { grant, resource }
@@ -156,6 +165,18 @@ impl<R> Permit<R> {
     /// The same for a tenant of another mode.
     pub(crate) fn in_mode(mut self, mode: Mode) -> Self {
         self.grant.mode = mode;
+        self
+    }
+
+    /// The same with so much to spend of everything.
+    pub(crate) fn spending(mut self, each: u64) -> Self {
+        self.grant.allowance = Allowance::for_test(each);
+        self
+    }
+
+    /// The same, standing on an approval.
+    pub(crate) fn approved(mut self, id: ApprovalId) -> Self {
+        self.grant.approval = Some(id);
         self
     }
 }
@@ -227,6 +248,24 @@ resource!(/// One existing token, as text. Whether it exists is the vault's to f
         purpose: Option<String>,
     }
     fn purpose(&self) -> Option<&str> { self.purpose.as_deref() });
+/// Tokens that are asked about together.
+#[derive(Debug)]
+pub struct TokenSet {
+    /// As they came in, in order.
+    pub tokens: Vec<crate::token::Token>,
+    /// Why they are to be revealed, when they are.
+    pub purpose: Option<String>,
+}
+
+impl Resource for TokenSet {
+    // Policies see tokens as one thing, however many: they know nothing that tells one from the other.
+    const KIND: &'static str = "TokenRef";
+
+    fn purpose(&self) -> Option<&str> {
+        self.purpose.as_deref()
+    }
+}
+
 resource!(/// Starting verifications.
     NewVerification {});
 resource!(/// One verification.

@@ -12,9 +12,11 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::problem::{Problem, whole_seconds};
 use crate::access::{ApprovalState, ApprovalView};
+use crate::clock::Timestamp;
 use crate::ids::ApprovalId;
+use crate::vault::until_midnight;
 
 /// An answer to a request that was carried out.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Answer {
     pub keep: Keep,
     secret: bool,
     replayed: bool,
+    /// What the day's budget has left, and the seconds until it starts anew.
+    budget: Option<(u64, u64)>,
 }
 
 /// What an idempotency key keeps of an answer.
@@ -74,7 +78,8 @@ impl fmt::Debug for Content {
 
 impl Answer {
     fn new(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, content: Content::Whole(body), keep: Keep::Whole, secret: false, replayed: false }
+        let content = Content::Whole(body);
+        Self { status, content, keep: Keep::Whole, secret: false, replayed: false, budget: None }
     }
 
     fn json(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
@@ -88,7 +93,17 @@ impl Answer {
 
     /// 200 with `{"items":[…]}`. A long list is written as it is sent: no more of its text than a piece is in memory.
     pub fn items<T: Serialize + 'static>(items: Vec<T>) -> Result<Self, Problem> {
-        let mut pieces = pieces(items).peekable();
+        Self::listed(items, b"]}".to_vec())
+    }
+
+    /// The same with the leaves of the entries that tell of it: `{"items":[…],"leaves":[…]}`.
+    pub fn items_told<T: Serialize + 'static>(items: Vec<T>, leaves: &[String]) -> Result<Self, Problem> {
+        let leaves = serde_json::to_string(leaves).map_err(Problem::internal)?;
+        Self::listed(items, format!(r#"],"leaves":{leaves}}}"#).into_bytes())
+    }
+
+    fn listed<T: Serialize + 'static>(items: Vec<T>, end: Vec<u8>) -> Result<Self, Problem> {
+        let mut pieces = pieces(items, end).peekable();
         let first = pieces.next().transpose().map_err(Problem::internal)?.unwrap_or_default();
         if pieces.peek().is_none() {
             return Ok(Self::new(StatusCode::OK, first));
@@ -145,6 +160,12 @@ impl Answer {
         Self { secret: true, keep: Keep::Nothing, ..self }
     }
 
+    /// The same, saying what the caller's budget of the day has left.
+    #[must_use]
+    pub fn with_budget(self, left: u64, now: Timestamp) -> Self {
+        Self { budget: Some((left, whole_seconds(until_midnight(now)))), ..self }
+    }
+
     /// The same, holding a secret or a proof: not to be cached; a repetition gets `instead`.
     pub fn secret(self, instead: &impl Serialize) -> Result<Self, Problem> {
         let instead = serde_json::to_vec(instead).map_err(Problem::internal)?;
@@ -159,6 +180,10 @@ impl Responder for Answer {
         let mut response = HttpResponse::build(self.status);
         if self.secret {
             response.insert_header((header::CACHE_CONTROL, header::HeaderValue::from_static("no-store")));
+        }
+        if let Some((left, wait)) = self.budget {
+            // draft-ietf-httpapi-ratelimit-headers-10 §4.
+            response.insert_header(("ratelimit", format!(r#""budget";r={left};t={wait}"#)));
         }
         if self.replayed {
             response.insert_header(("idempotent-replayed", "true"));
@@ -175,8 +200,8 @@ impl Responder for Answer {
     }
 }
 
-/// `{"items":[…]}` in pieces of about [`PIECE`] bytes.
-fn pieces<T: Serialize>(items: Vec<T>) -> impl Iterator<Item = serde_json::Result<Vec<u8>>> {
+/// `{"items":[…` and the `end`, in pieces of about [`PIECE`] bytes.
+fn pieces<T: Serialize>(items: Vec<T>, end: Vec<u8>) -> impl Iterator<Item = serde_json::Result<Vec<u8>>> {
     let mut items = items.into_iter();
     let mut before: Option<&[u8]> = Some(br#"{"items":["#);
     std::iter::from_fn(move || {
@@ -189,7 +214,7 @@ fn pieces<T: Serialize>(items: Vec<T>) -> impl Iterator<Item = serde_json::Resul
                 if separator == b"," {
                     piece.pop();
                 }
-                piece.extend_from_slice(b"]}");
+                piece.extend_from_slice(&end);
                 before = None;
                 break;
             };
@@ -225,7 +250,7 @@ mod tests {
         for count in [0, 1, 2, 1_000, 20_000] {
             let items: Vec<String> = (0..count).map(|n| format!("item {n}")).collect();
             let whole = serde_json::json!({ "items": items }).to_string();
-            let parts: Vec<Vec<u8>> = pieces(items.clone()).collect::<Result<_, _>>().unwrap();
+            let parts: Vec<Vec<u8>> = pieces(items.clone(), b"]}".to_vec()).collect::<Result<_, _>>().unwrap();
             assert!(parts.iter().all(|part| part.len() < PIECE + 64));
             assert_eq!(String::from_utf8(parts.concat()).unwrap(), whole);
             assert_eq!(Answer::items(items).unwrap().gathered().unwrap().body(), whole.as_bytes());

@@ -56,6 +56,12 @@ pub struct ItemRefusal {
     detail: &'static str,
 }
 
+impl ItemRefusal {
+    pub(super) const fn of(code: Code) -> Self {
+        Self { code: code.as_str(), detail: code.detail() }
+    }
+}
+
 /// The items of one audience, with their places in the batch.
 #[derive(Default)]
 struct Wishes {
@@ -134,5 +140,5 @@ fn item(made: Result<crate::vault::TokenView, ItemError<Code>>) -> Item {
         Err(ItemError::Given(code)) => code,
         Err(ItemError::Refused(code)) => errors::refused(code).code,
     };
-    Item::Refused { error: ItemRefusal { code: code.as_str(), detail: code.detail() } }
+    Item::Refused { error: ItemRefusal::of(code) }
 }

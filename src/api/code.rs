@@ -153,6 +153,8 @@ codes! {
         "This Idempotency-Key was used with another body.";
     RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests"
         "A limit is reached. Try again after `Retry-After` seconds.";
+    BudgetExhausted "budget_exhausted" TOO_MANY_REQUESTS "Daily budget exhausted"
+        "The credential's budget of the day has less left than this needs; nothing was done. It starts anew at midnight UTC.";
     Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
         "Something went wrong on our side; the request_id finds it in the log.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "Unavailable"

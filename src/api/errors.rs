@@ -79,6 +79,7 @@ impl From<VaultError> for Problem {
             VaultError::NotFound => Self::new(Code::NotFound),
             VaultError::Store(error) => error.into(),
             VaultError::Key(error) => error.into(),
+            VaultError::BudgetExhausted { retry_after } => Self::exhausted(retry_after),
             VaultError::Refused(code) => refused(code),
         }
     }

@@ -31,6 +31,7 @@ mod party;
 mod policies;
 mod pools;
 mod problem;
+mod reveal;
 mod sandbox;
 mod tenant;
 #[cfg(test)]
@@ -122,7 +123,8 @@ fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/tokens/batch").route(post().to(tokens::create_batch)))
         .service(resource("/v1/tokens/lookup").route(post().to(lookup::lookup)))
         .service(resource("/v1/tokens/{token}/exchange").route(post().to(exchange::exchange)))
-        .service(resource("/v1/tokens/{token}/reveal").route(post().to(tokens::reveal)))
+        .service(resource("/v1/tokens/{token}/reveal").route(post().to(reveal::one)))
+        .service(resource("/v1/tokens/reveal/batch").route(post().to(reveal::batch)))
         .service(resource("/v1/tokens/{token}").route(get().to(tokens::read)))
         .service(resource("/v1/verifications").route(post().to(verifications::create)))
         .service(resource("/v1/verifications/{id}/check").route(post().to(verifications::check)))

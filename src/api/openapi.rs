@@ -15,8 +15,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::code::Code;
 use super::{
-    aliases, approvals, audit, credentials, exchange, health, lookup, policies, pools, problem, sandbox, tenant,
-    tokens, verifications,
+    aliases, approvals, audit, credentials, exchange, health, lookup, policies, pools, problem, reveal, sandbox,
+    tenant, tokens, verifications,
 };
 
 #[derive(OpenApi)]
@@ -28,7 +28,8 @@ use super::{
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(
-        tokens::create, tokens::create_batch, lookup::lookup, tokens::read, exchange::exchange, tokens::reveal,
+        tokens::create, tokens::create_batch, lookup::lookup, tokens::read, exchange::exchange,
+        reveal::one, reveal::batch,
         verifications::create, verifications::check, verifications::resend, verifications::cancel,
         verifications::read, verifications::jwks,
         aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages,

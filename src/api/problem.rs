@@ -104,6 +104,11 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..Self::new(Code::RateLimited) }
     }
 
+    /// A daily budget that is exhausted until `retry_after` has passed.
+    pub fn exhausted(retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Code::BudgetExhausted) }
+    }
+
     /// A store that cannot be used; `cause` is for the log.
     pub fn unavailable(cause: impl fmt::Display) -> Self {
         Self::later(Code::Unavailable, cause)
@@ -168,7 +173,7 @@ impl Problem {
         if let Some(wait) = self.retry_after {
             let wait = whole_seconds(wait);
             response.insert_header((header::RETRY_AFTER, wait));
-            if self.code == Code::RateLimited {
+            if matches!(self.code, Code::RateLimited | Code::BudgetExhausted) {
                 // draft-ietf-httpapi-ratelimit-headers-10 §4: nothing is left, and in how many seconds there is again.
                 response.insert_header(("ratelimit", format!(r#""requests";r=0;t={wait}"#)));
             }
@@ -225,6 +230,7 @@ impl From<Conflict> for Problem {
             Conflict::Exists => Code::AlreadyExists,
             Conflict::Missing => Code::NotFound,
             Conflict::NumberInPool => Code::NumberInPool,
+            Conflict::BudgetExhausted => Code::BudgetExhausted,
             Conflict::ApprovalOver => Code::ApprovalDecided,
             Conflict::ApprovalUsed => Code::ApprovalUsed,
             Conflict::AliasOver => Code::AliasExpired,

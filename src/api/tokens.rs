@@ -1,8 +1,7 @@
-//! `/v1/tokens`: numbers in, tokens out; masked metadata; a custodian's reveal.
+//! `/v1/tokens`: numbers in, tokens out; masked metadata.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::batch;
@@ -86,32 +85,6 @@ pub struct TokenAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     metadata: Option<serde_json::Value>,
-}
-
-/// Why a number is to be shown.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RevealToken {
-    /// One that the policies know: `support`, `fraud`, `legal`, `delivery`, `emergency`.
-    #[schema(example = "support")]
-    purpose: String,
-    /// The caller's own note for the log; no phone number in it.
-    #[schema(example = "case 4711")]
-    reference: Option<String>,
-    /// Not offered by this version.
-    #[schema(value_type = Option<String>)]
-    approval: Option<serde::de::IgnoredAny>,
-}
-
-/// A number, after its audit entry became durable.
-#[derive(Serialize, ToSchema)]
-pub struct Revealed {
-    /// E.164.
-    #[serde(serialize_with = "fields::shown")]
-    #[schema(value_type = String, example = "+447700900123")]
-    number: Zeroizing<String>,
-    /// The entry's leaf in the log, hexadecimal.
-    leaf: String,
 }
 
 impl CreateToken {
@@ -236,26 +209,4 @@ pub async fn read(call: Call) -> Result<Answer, Problem> {
     let token = fields::token(call.part("token"))?;
     let permit = call.permit(Action::TokenRead, TokenRef { token, purpose: None }).await?;
     Answer::ok(&TokenAnswer::from(call.api.vault.describe(&permit).await?))
-}
-
-/// Reveal a number
-///
-/// For custodians, with a purpose that the policies allow. The audit entry is durable before the answer. Under an
-/// `Idempotency-Key` a repetition is authorized and audited afresh.
-#[utoipa::path(post, path = "/v1/tokens/{token}/reveal", tag = "Tokens", request_body = RevealToken,
-    params(("token" = String, Path, description = "`tok_…`, `tks_…` or `%2B999…`")),
-    responses((status = 200, description = "The number.", body = Revealed)))]
-pub async fn reveal(call: Call, body: Body) -> Result<Answer, Problem> {
-    once(call, body, revealed).await
-}
-
-async fn revealed(call: &Call, body: &Body) -> Result<Answer, Problem> {
-    let wish: RevealToken = body.read()?;
-    fields::unsupported("approval", wish.approval.as_ref())?;
-    fields::text("purpose", &wish.purpose)?;
-    fields::optional_text("reference", wish.reference.as_deref())?;
-    let token = fields::token(call.part("token"))?;
-    let permit = call.permit(Action::TokenReveal, TokenRef { token, purpose: Some(wish.purpose) }).await?;
-    let revealed = call.api.vault.reveal(&permit, wish.reference).await?;
-    Ok(Answer::ok(&Revealed { number: revealed.number, leaf: revealed.leaf.to_hex() })?.revealing())
 }

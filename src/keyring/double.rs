@@ -34,8 +34,18 @@ pub(crate) struct State {
     pub(crate) audiences: Vec<(TenantId, String)>,
     pub(crate) events: Vec<Event>,
     pub(crate) commits: u64,
+    /// What was spent by credential, kind and day.
+    pub(crate) budgets: HashMap<BudgetKey, u64>,
+    /// Reveals by credential and hour.
+    pub(crate) hours: HashMap<(CredentialId, i64), u64>,
+    /// Which exhausted budgets the log was told of.
+    pub(crate) told: Vec<BudgetKey>,
+    /// Approvals that can be used.
+    pub(crate) approved: Vec<ApprovalId>,
     next_record: u64,
 }
+
+pub(crate) type BudgetKey = (CredentialId, BudgetKind, i64);
 
 impl MemoryStore {
     pub(crate) fn new() -> Self {
@@ -63,6 +73,10 @@ impl MemoryStore {
 }
 
 impl State {
+    fn budget(spend: &Spend) -> BudgetKey {
+        (spend.credential, spend.kind, spend.at.as_secs().div_euclid(86_400))
+    }
+
     fn canonical(&self, tenant: TenantId, index: BlindIndex) -> Option<&TokenRow> {
         self.tokens.values().find(|row| row.tenant == tenant && row.canonical && row.index == index)
     }
@@ -81,14 +95,25 @@ impl State {
             Write::Lookalike(row) if self.lookalikes.get(&row.mark).is_some_and(|known| known != row) => {
                 Err(StoreError::Conflict(Conflict::Taken))
             }
-            Write::Lookalike(_) => Ok(()),
             Write::Key(_) | Write::DoomKeys { .. } | Write::KekDestroyed { .. } | Write::RewrapKey { .. } => Ok(()),
-            Write::Token(_) | Write::Audience { .. } => Ok(()),
+            Write::Spend(spend) => {
+                let spent = self.budgets.get(&Self::budget(spend)).copied().unwrap_or_default();
+                let fits = spent + spend.count <= spend.limit;
+                if fits { Ok(()) } else { Err(StoreError::Conflict(Conflict::BudgetExhausted)) }
+            }
+            Write::TellExhausted { credential, kind, at } => {
+                let told = self.told.contains(&(*credential, *kind, at.as_secs().div_euclid(86_400)));
+                if told { Err(StoreError::Conflict(Conflict::Taken)) } else { Ok(()) }
+            }
+            Write::UseApproval { id, .. } if !self.approved.contains(id) => {
+                Err(StoreError::Conflict(Conflict::ApprovalUsed))
+            }
+            Write::UseApproval { .. } | Write::Lookalike(_) | Write::Token(_) | Write::Audience { .. } => Ok(()),
             other => panic!("not kept here: {other:?}"),
         }
     }
 
-    fn apply(&mut self, write: Write) {
+    fn apply(&mut self, write: Write, committed: &mut Committed) {
         match write {
             Write::Key(key) => {
                 self.keys.push(key);
@@ -105,6 +130,17 @@ impl State {
                 self.keys_version += 1;
             }
             Write::KekDestroyed { owner } => self.doomed.retain(|doomed| *doomed != owner),
+            Write::Spend(spend) => {
+                let day = self.budgets.entry(Self::budget(&spend)).or_default();
+                *day += spend.count;
+                let hour = self.hours.entry((spend.credential, spend.at.as_secs().div_euclid(3_600))).or_default();
+                *hour += spend.count;
+                committed.spent = Some(Spent { day: *day, hour: *hour });
+            }
+            Write::TellExhausted { credential, kind, at } => {
+                self.told.push((credential, kind, at.as_secs().div_euclid(86_400)));
+            }
+            Write::UseApproval { id, .. } => self.approved.retain(|approved| *approved != id),
             Write::Token(row) => assert!(self.tokens.insert((row.tenant, row.id), row).is_none(), "id used twice"),
             Write::Lookalike(row) => drop(self.lookalikes.insert(row.mark, row)),
             Write::Audience { tenant, audience } => self.audiences.push((tenant, audience)),
@@ -131,11 +167,12 @@ impl Store for MemoryStore {
         }
         self.with(|state| {
             change.writes.iter().try_for_each(|write| state.check(write))?;
-            change.writes.into_iter().for_each(|write| state.apply(write));
+            let mut committed = Committed::default();
+            change.writes.into_iter().for_each(|write| state.apply(write, &mut committed));
             let leaves = change.events.iter().map(|event| event.entry([1; 16]).leaf).collect();
             state.events.extend(change.events);
             state.commits += 1;
-            Ok(Committed { leaves, ..Committed::default() })
+            Ok(Committed { leaves, ..committed })
         })
     }
 
@@ -147,6 +184,30 @@ impl Store for MemoryStore {
     }
     async fn lapsed_approvals(&self, _: u32) -> Result<Vec<ApprovalRow>, StoreError> {
         not_here()
+    }
+
+    async fn reserve_budget(&self, spend: Spend) -> Result<u64, StoreError> {
+        if self.refuses.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("told to refuse".into()));
+        }
+        Ok(self.with(|state| {
+            let spent = state.budgets.entry(State::budget(&spend)).or_default();
+            let granted = spend.count.min(spend.limit.saturating_sub(*spent));
+            *spent += granted;
+            granted
+        }))
+    }
+    async fn spent_before(
+        &self,
+        credential: CredentialId,
+        kind: BudgetKind,
+        before: Timestamp,
+        days: u32,
+    ) -> Result<Vec<u64>, StoreError> {
+        let today = before.as_secs().div_euclid(86_400);
+        let past = today - i64::from(days)..today;
+        let fits = |key: &BudgetKey| key.0 == credential && key.1 == kind && past.contains(&key.2);
+        Ok(self.with(|state| state.budgets.iter().filter(|(key, _)| fits(key)).map(|(_, spent)| *spent).collect()))
     }
 
     async fn reserve_records(&self, count: u64) -> Result<RecordId, StoreError> {

@@ -89,3 +89,49 @@ pub struct Decision {
     /// Until when it may be used.
     pub use_by: Timestamp,
 }
+
+/// What a daily budget is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BudgetKind {
+    /// Numbers shown to a custodian.
+    Reveal,
+    /// Numbers asked about.
+    Lookup,
+    /// Numbers made into tokens that come out the same again.
+    Tokenize,
+}
+
+impl BudgetKind {
+    /// Its name in settings, events and headers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reveal => "reveal",
+            Self::Lookup => "lookup",
+            Self::Tokenize => "tokenize",
+        }
+    }
+}
+
+/// Items to be counted against a credential's budget of the day (UTC) in which `at` lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spend {
+    /// Whose.
+    pub credential: CredentialId,
+    /// Which budget.
+    pub kind: BudgetKind,
+    /// When.
+    pub at: Timestamp,
+    /// How many.
+    pub count: u64,
+    /// How many the day allows.
+    pub limit: u64,
+}
+
+/// What a budget stands at after a spend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// In the day (UTC).
+    pub day: u64,
+    /// In the hour; counted for reveals only.
+    pub hour: u64,
+}

@@ -60,6 +60,20 @@ pub trait Store: Send + Sync {
     /// What a version consists of, as canonical JSON.
     async fn policy_files(&self, version: &str) -> Result<Option<String>, StoreError>;
 
+    // ── budgets
+
+    /// Counts as many of `spend.count` items as its day's limit still allows, durably, and says how many: for callers that
+    /// reserve some at a time. What they leave unused stays counted.
+    async fn reserve_budget(&self, spend: Spend) -> Result<u64, StoreError>;
+    /// What was spent on each of the `days` before the day of `before`, days without any left out.
+    async fn spent_before(
+        &self,
+        credential: CredentialId,
+        kind: BudgetKind,
+        before: Timestamp,
+        days: u32,
+    ) -> Result<Vec<u64>, StoreError>;
+
     // ── keys
 
     /// Every wrapped key version.
@@ -232,6 +246,9 @@ pub enum Conflict {
     /// The approval was used, has lapsed, or one of its two persons is out of office.
     #[error("approval cannot be used")]
     ApprovalUsed,
+    /// The day's budget has less left.
+    #[error("budget is exhausted")]
+    BudgetExhausted,
     /// The alias is no longer active.
     #[error("alias is over")]
     AliasOver,
@@ -291,6 +308,8 @@ pub struct Committed {
     pub index: u64,
     /// What [`Write::SpendAttempt`] left.
     pub attempts_left: Option<u8>,
+    /// What [`Write::Spend`] brought the budget to.
+    pub spent: Option<Spent>,
     /// What [`Write::RecordReceipt`] or [`Write::RecordSubmission`] settled, one for each message whose state changed.
     pub settled: Vec<Settled>,
 }
@@ -340,6 +359,10 @@ pub enum Write {
     UseApproval { tenant: TenantId, id: ApprovalId },
     /// Ends an approval whose time ran out; [`Conflict::ApprovalOver`] if it has not, or is over.
     ExpireApproval { tenant: TenantId, id: ApprovalId },
+    /// Counts items against a daily budget; [`Conflict::BudgetExhausted`] fails the whole change.
+    Spend(Spend),
+    /// Notes that the log is told of a budget that ran out on a day; [`Conflict::Taken`] if it was told already.
+    TellExhausted { credential: CredentialId, kind: BudgetKind, at: Timestamp },
     /// A new wrapped key version; [`Conflict::Exists`] if another process was first.
     Key(WrappedKey),
     /// Another wrapping of the same key; [`Conflict::Taken`] unless `from` is the one that stands.

@@ -1,26 +1,16 @@
-//! Existing tokens: whose they are, what may be shown, and the number itself where a permit allows.
-
-use zeroize::Zeroizing;
+//! Existing tokens: whose they are and what may be shown. The number itself is shown in `reveal`.
 
 use crate::access::{Delivery, Permit, Resource, SandboxHandsets, TokenRef};
 use crate::clock::Timestamp;
 use crate::crypto;
-use crate::event::{Leaf, Mode, What};
+use crate::event::Mode;
 use crate::ids::{RecordId, RecordRef, TenantId};
 use crate::keyring::{AudienceTag, TenantKeys};
-use crate::phone::{self, Door, Masked, PhoneNumber};
-use crate::store::{Change, StoreError, TokenRow};
+use crate::phone::{self, Masked, PhoneNumber};
+use crate::store::TokenRow;
 use crate::token::{Kind, Token};
 
 use super::{Holder, TokenView, Vault, VaultError};
-
-/// A number on its way to whoever was allowed it, and the leaf of the entry that says so.
-pub struct Revealed {
-    /// `+` and digits.
-    pub number: Zeroizing<String>,
-    /// The entry's leaf, durable before this exists.
-    pub leaf: Leaf,
-}
 
 /// A token found and opened.
 pub(super) struct Found {
@@ -55,33 +45,6 @@ impl Vault {
             expires_at: found.expires_at,
             metadata: found.metadata.filter(|_| whole),
         })
-    }
-
-    /// The number behind a token, once the entry that says who had it and why is durable. `reference` is the caller's
-    /// own note for that entry.
-    ///
-    /// # Errors
-    /// [`VaultError::NotFound`]; [`VaultError::Refused`] with `purpose_required` or `number_in_text`;
-    /// [`VaultError::Store`] if the entry could not be written: then nothing is revealed.
-    pub async fn reveal(&self, permit: &Permit<TokenRef>, reference: Option<String>) -> Result<Revealed, VaultError> {
-        let TokenRef { token, purpose } = permit.resource();
-        let purpose = purpose.as_deref().filter(|text| !text.trim().is_empty());
-        let purpose = purpose.ok_or(VaultError::Refused("purpose_required"))?;
-        if phone::contains_number(purpose) || reference.as_deref().is_some_and(phone::contains_number) {
-            return Err(VaultError::Refused("number_in_text"));
-        }
-        let keys = self.keys(permit.tenant()).await?;
-        let found = self.find(permit, &keys, token).await?;
-        let what = What::Revealed {
-            record: found.reference,
-            subject: keys.subject(keys.index(&found.number)),
-            purpose: purpose.to_owned(),
-            reference,
-        };
-        let committed = self.store.commit(Change::telling(permit.event(self.store.now(), what))).await?;
-        let leaf = committed.leaves.first().copied();
-        let leaf = leaf.ok_or(StoreError::Corrupt("commit without leaf"))?;
-        Ok(Revealed { number: found.number.expose(Door::Reveal), leaf })
     }
 
     /// The person behind a token of the permit's tenant, of an audience that its holder may see.

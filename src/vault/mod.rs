@@ -5,8 +5,10 @@
 //! never made is one [`VaultError::NotFound`]; a number is revealed only after the entry that says so is durable; no
 //! answer tells whether a number was known before. Called by the API, `verify`, `alias`, `relay` and `dispatch`.
 
+mod alert;
 mod audiences;
 mod batch;
+mod budget;
 mod exchange;
 mod fpe;
 mod look;
@@ -14,6 +16,7 @@ mod lookalike;
 mod lookup;
 mod records;
 mod reservation;
+mod reveal;
 mod tokenize;
 mod watch;
 
@@ -28,11 +31,13 @@ use crate::phone::{LineType, Masked, PhoneNumber};
 use crate::store::{BlindIndex, Store, StoreError};
 use crate::token::{Kind, Token};
 use audiences::Audiences;
+use budget::Purses;
 use records::Records;
 use reservation::Reservations;
 
 pub use batch::{Answers, Group, ItemError, MAX_BATCH};
-pub use look::Revealed;
+pub use budget::until_midnight;
+pub use reveal::{Revealed, RevealedSet};
 
 /// Keeps numbers and gives tokens for them.
 pub struct Vault {
@@ -42,6 +47,7 @@ pub struct Vault {
     audiences: Audiences,
     reservations: Reservations,
     enumeration: Enumeration,
+    purses: Purses,
 }
 
 /// A number to be tokenized, as the parser read it.
@@ -109,6 +115,12 @@ pub enum VaultError {
     /// A key cannot be had, or a record does not open.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The credential's budget of the day has less left than was asked for; nothing was done.
+    #[error("the budget of the day is exhausted")]
+    BudgetExhausted {
+        /// Until it starts anew.
+        retry_after: Duration,
+    },
     /// The request cannot be; a stable code for the caller.
     #[error("refused: {0}")]
     Refused(&'static str),
@@ -124,6 +136,7 @@ impl Vault {
             audiences: Audiences::unread(),
             reservations: Reservations::none_yet(),
             enumeration: Enumeration::default(),
+            purses: Purses::default(),
         }
     }
 

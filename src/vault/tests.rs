@@ -15,6 +15,7 @@ use crate::phone::Door;
 
 mod bulk;
 mod kinds;
+mod reveals;
 
 struct House {
     _keys: TempDir,

@@ -27,6 +27,7 @@ pub(super) const FIXTURES: &str = "fixtures";
 
 /// The files that come with the program.
 const SHIPPED: &[(&str, &str)] = &[
+    ("budgets.toml", include_str!("../../../policies/budgets.toml")),
     ("roles.cedar", include_str!("../../../policies/roles.cedar")),
     ("fixtures/roles.toml", include_str!("../../../policies/fixtures/roles.toml")),
     ("fixtures/reveals.toml", include_str!("../../../policies/fixtures/reveals.toml")),

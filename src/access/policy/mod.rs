@@ -22,6 +22,8 @@ use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde::Serialize;
 
+use super::{BUDGETS_FILE, Budgets};
+
 pub use files::PolicyFiles;
 pub use fixtures::{Failure, Outcome};
 pub use life::{OpenError, Opened, PolicyView, Proposal};
@@ -41,6 +43,7 @@ pub struct Policies {
     summaries: Vec<PolicySummary>,
     files: PolicyFiles,
     fixtures: Vec<fixtures::Fixture>,
+    budgets: Budgets,
 }
 
 /// One policy, as lists show it.
@@ -146,6 +149,11 @@ impl Policies {
         &self.summaries
     }
 
+    /// What each credential may spend in a day.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
     /// The texts.
     pub fn files(&self) -> &PolicyFiles {
         &self.files
@@ -171,6 +179,7 @@ impl Policies {
             summaries: Vec::new(),
             files: PolicyFiles::shipped(),
             fixtures: Vec::new(),
+            budgets: Budgets::default(),
         }
     }
 
@@ -189,7 +198,9 @@ impl Policies {
             }
         }
         let fixtures = fixtures::read(&files)?;
-        Ok(Self { set, schema, version: files.version(), summaries, files, fixtures })
+        let budgets = Budgets::parse(files.get(BUDGETS_FILE).unwrap_or_default());
+        let budgets = budgets.map_err(|message| PolicyError::file(BUDGETS_FILE, message))?;
+        Ok(Self { set, schema, version: files.version(), summaries, files, fixtures, budgets })
     }
 }
 

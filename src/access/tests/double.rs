@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::event::{Event, Leaf};
-use crate::ids::{AliasId, ApprovalId, MessageId, PoolId, RecordId, TenantId, VerificationId};
+use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::store::*;
 
@@ -229,6 +229,13 @@ impl Store for Double {
         let open = |row: &&ApprovalRow| matches!(row.status, ApprovalStatus::Pending | ApprovalStatus::Approved);
         let lapsed = |row: &&ApprovalRow| open(row) && row.expires_at <= now;
         Ok(self.state().approvals.iter().filter(lapsed).take(limit as usize).cloned().collect())
+    }
+
+    async fn reserve_budget(&self, _: Spend) -> Result<u64, StoreError> {
+        Err(none())
+    }
+    async fn spent_before(&self, _: CredentialId, _: BudgetKind, _: Timestamp, _: u32) -> Result<Vec<u64>, StoreError> {
+        Err(none())
     }
 
     async fn reserve_records(&self, _: u64) -> Result<RecordId, StoreError> {

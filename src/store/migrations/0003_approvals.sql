@@ -20,3 +20,21 @@ CREATE TABLE approval (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX approval_tenant ON approval (tenant, id);
 CREATE INDEX approval_open ON approval (expires_at) WHERE status IN (0, 1);
+
+-- What a credential spent of a daily budget. A day is counted from the epoch in UTC; told: the log knows that it ran out.
+CREATE TABLE budget (
+    credential BLOB NOT NULL,
+    kind       INTEGER NOT NULL,
+    day        INTEGER NOT NULL,
+    spent      INTEGER NOT NULL,
+    told       INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (credential, kind, day)
+) STRICT, WITHOUT ROWID;
+
+-- Reveals by hour from the epoch, for alerts.
+CREATE TABLE reveal_hour (
+    credential BLOB NOT NULL,
+    hour       INTEGER NOT NULL,
+    count      INTEGER NOT NULL,
+    PRIMARY KEY (credential, hour)
+) STRICT, WITHOUT ROWID;

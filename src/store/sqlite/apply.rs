@@ -3,7 +3,8 @@
 use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
-    access, alias, approval, delivery, keys, lookalike, message, outbox, policy, pool, sweep, token, verification,
+    access, alias, approval, budget, delivery, keys, lookalike, message, outbox, policy, pool, sweep, token,
+    verification,
 };
 use crate::store::{Change, Committed, StoreError, Write};
 
@@ -65,6 +66,11 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::DecideApproval(decision) => approval::decide(tx, &decision),
         Write::UseApproval { tenant, id } => approval::spend(tx, tenant, id),
         Write::ExpireApproval { tenant, id } => approval::expire(tx, tenant, id),
+        Write::Spend(spend) => {
+            committed.spent = Some(budget::spend(tx, &spend)?);
+            Ok(())
+        }
+        Write::TellExhausted { credential, kind, at } => budget::tell(tx, credential, kind, at),
         Write::AdoptPolicy { row, files, over } => policy::adopt(tx, &row, &files, over.as_deref()),
         Write::ProposePolicy { row, files } => policy::propose(tx, &row, &files),
         Write::ActivatePolicy { version, approver, at } => policy::activate(tx, &version, &approver, at),

@@ -11,8 +11,8 @@ use crate::event::{Leaf, Mode, Role};
 use crate::ids::{RecordId, bytes, from_bytes};
 use crate::phone::VirtualNumber;
 use crate::store::{
-    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, CellKind, Conflict, DeliveryStatus, Lane, PolicySource,
-    PolicyStatus, Sealed, StoreError, Task, VerificationStatus,
+    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, BudgetKind, CellKind, Conflict, DeliveryStatus, Lane,
+    PolicySource, PolicyStatus, Sealed, StoreError, Task, VerificationStatus,
 };
 
 macro_rules! coded {
@@ -39,6 +39,7 @@ coded!(CellKind { Token = 0, Sender = 1, Message = 2 });
 coded!(AliasMode { Ax = 0, Axb = 1 });
 coded!(AliasStatus { Active = 0, Released = 1, Expired = 2 });
 coded!(ApprovalStatus { Pending = 0, Approved = 1, Denied = 2, Expired = 3, Used = 4 });
+coded!(BudgetKind { Reveal = 0, Lookup = 1, Tokenize = 2 });
 coded!(Lane { Code = 0, Notice = 1, Marketing = 2 });
 coded!(PolicyStatus { Proposed = 0, Active = 1, Superseded = 2, Withdrawn = 3 });
 coded!(PolicySource { Program = 0, Folder = 1, Proposal = 2 });

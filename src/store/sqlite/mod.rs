@@ -12,6 +12,7 @@ mod alias;
 mod allocate;
 mod apply;
 mod approval;
+mod budget;
 mod checkpoint;
 mod columns;
 mod delivery;
@@ -41,13 +42,13 @@ use self::checkpoint::Checkpointer;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, CellKind, CellPage, Change, Committed,
-    DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, Holding, KeyUse, LegRow, LookalikeMark, LookalikeRow,
-    MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts, PoolRow, ReceiptOutcome,
-    ResealPass, SenderRow, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
+    AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, BudgetKind, CellKind, CellPage, Change,
+    Committed, DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, Holding, KeyUse, LegRow, LookalikeMark,
+    LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts, PoolRow,
+    ReceiptOutcome, ResealPass, SenderRow, Spend, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
-use crate::ids::{AliasId, ApprovalId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
+use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
 use crate::phone::VirtualNumber;
 use crate::telemetry;
 
@@ -170,6 +171,20 @@ impl Store for SqliteStore {
 
     async fn policy_files(&self, version: &str) -> Result<Option<String>, StoreError> {
         self.readers.point(|conn| policy::files(conn, version))
+    }
+
+    async fn reserve_budget(&self, spend: Spend) -> Result<u64, StoreError> {
+        self.writer.run(1, move |tx| budget::reserve(tx, &spend)).await
+    }
+
+    async fn spent_before(
+        &self,
+        credential: CredentialId,
+        kind: BudgetKind,
+        before: Timestamp,
+        days: u32,
+    ) -> Result<Vec<u64>, StoreError> {
+        self.readers.point(|conn| budget::history(conn, credential, kind, before, days))
     }
 
     async fn wrapped_keys(&self) -> Result<Vec<WrappedKey>, StoreError> {

@@ -17,6 +17,9 @@ const RECEIPTS: Duration = Duration::from_secs(72 * 3_600);
 /// Days that failed guesses are counted over, and a few to spare.
 const FAILURE_DAYS: i64 = 35;
 
+/// Days that budgets are remembered for, a week of which alerts look at.
+const BUDGET_DAYS: i64 = 35;
+
 /// Gives the tasks that no receipt ever settled.
 pub(super) fn sweep(tx: &Tx<'_>) -> Result<Vec<Settled>, StoreError> {
     let parts_before = tx.now.minus(PARTS);
@@ -44,6 +47,16 @@ pub(super) fn sweep(tx: &Tx<'_>) -> Result<Vec<Settled>, StoreError> {
         "DELETE FROM failure WHERE (tenant, party, day) IN
              (SELECT tenant, party, day FROM failure WHERE day < ? LIMIT ?)",
         &(today - FAILURE_DAYS),
+    )?;
+    run(
+        "DELETE FROM budget WHERE (credential, kind, day) IN
+             (SELECT credential, kind, day FROM budget WHERE day < ? LIMIT ?)",
+        &(today - BUDGET_DAYS),
+    )?;
+    run(
+        "DELETE FROM reveal_hour WHERE (credential, hour) IN
+             (SELECT credential, hour FROM reveal_hour WHERE hour < ? LIMIT ?)",
+        &((today - 1) * 24),
     )?;
     // The oldest come first by rowid, so that no index on the time is needed.
     run(

@@ -2,6 +2,7 @@
 //! left for the numbers that it used.
 
 mod aliases;
+mod approvals;
 mod bad_input;
 mod document;
 mod doors;

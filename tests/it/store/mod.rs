@@ -7,6 +7,7 @@
 
 mod access;
 mod aliases;
+mod approvals;
 mod delivery;
 mod log;
 mod messages;
@@ -124,6 +125,17 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         racing_activations_put_one_into_force,
         proposals_are_withdrawn_and_bounded,
         versions_are_listed_last_proposed_first;
+    approvals:
+        an_approval_is_kept_whole_and_found_by_its_tenant_alone,
+        of_racing_uses_of_one_approval_one_has_its_effect,
+        an_approval_is_decided_once_and_in_time,
+        an_approval_is_not_used_while_one_of_the_two_is_out_of_office,
+        what_lapsed_is_found_and_ended_once,
+        approvals_are_listed_newest_first_by_filter,
+        a_budget_is_never_passed_by_spenders_at_once,
+        a_reservation_takes_what_is_left_and_a_day_starts_anew,
+        an_exhausted_budget_is_told_once_a_day,
+        budgets_outlive_an_end_without_notice;
     tokens:
         one_canonical_record_stands_for_a_number,
         records_are_seen_by_their_tenant_alone,
