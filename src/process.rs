@@ -2,10 +2,14 @@
 //!
 //! The allocator of `main.rs` wipes what is freed, and `crypto` keeps keys in locked pages; here is the rest. Stacks are
 //! the third place where a number stays behind: a frame that has returned is not cleared until another one happens to
-//! cover it. So each thread writes over the unused part of its stack when it comes to rest. Called by `cli` and `app`.
+//! cover it, and a value with room that it does not use, moved from there to the heap, takes what it finds along. So the
+//! stack below a request is written over each time the request pauses, and each thread's when it comes to rest. Called
+//! by `cli`, `app` and `api`.
 
+use std::future::poll_fn;
 use std::hint::black_box;
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -20,10 +24,25 @@ pub fn keep_memory_private() -> io::Result<()> {
     Ok(())
 }
 
+/// Runs `future`, and wipes the stack below it each time it pauses and when it is done.
+pub async fn wiped<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = future.as_mut().poll(context);
+        overwrite::<SHALLOW>();
+        polled
+    })
+    .await
+}
+
 /// Writes over what returned frames left below the caller's. Where a thread rests, its caller is near the top.
-#[inline(never)]
 pub fn wipe_stack() {
-    let mut below = [0u8; DEPTH];
+    overwrite::<DEEP>();
+}
+
+#[inline(never)]
+fn overwrite<const BELOW: usize>() {
+    let mut below = [0u8; BELOW];
     black_box(&mut below);
 }
 
@@ -39,8 +58,11 @@ pub fn keep_stack_wiped() {
     });
 }
 
-/// Deeper than any request goes, also where nothing is optimized; an eighth of the smallest stack.
-const DEPTH: usize = 256 * 1024;
+/// As deep as services go, in a microsecond.
+const SHALLOW: usize = 64 * 1024;
+
+/// Deeper than anything goes, also where nothing is optimized; an eighth of the smallest stack.
+const DEEP: usize = 256 * 1024;
 
 /// A number is nobody's for this long at most after the answer that needed it.
 const EVERY: Duration = Duration::from_secs(5);

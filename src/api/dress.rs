@@ -17,6 +17,7 @@ use super::code::Code;
 use super::problem::Problem;
 use super::{forget, metrics, openapi};
 use crate::ids::{self, Request};
+use crate::process;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The page of the document needs its own scripts and inline styles, and nothing from elsewhere.
@@ -30,7 +31,7 @@ pub async fn dress(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let began = Instant::now();
     forget::sever(&mut request);
-    let mut response = next.call(request).await?;
+    let mut response = process::wiped(next.call(request)).await?;
     let id = ids::fresh::<Request>().to_string();
     let route = response.request().match_pattern();
     let route = route.as_deref().unwrap_or("unknown");

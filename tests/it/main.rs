@@ -15,6 +15,7 @@ mod http;
 mod keys;
 mod leak;
 mod main_job;
+mod memory;
 mod peer;
 mod service;
 mod smpp;
