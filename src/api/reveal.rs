@@ -154,7 +154,8 @@ async fn revealed_batch(call: &Call, body: &Body) -> Result<Answer, Problem> {
     fields::optional_text("reference", wish.reference.as_deref())?;
     let approval = fields::approval(wish.approval.as_deref())?;
     let texts = texts(wish.tokens, wish.items)?;
-    let read: Vec<Option<Token>> = texts.iter().map(|text| Token::parse(text).ok()).collect();
+    let read: Vec<Result<Token, Code>> =
+        texts.iter().map(|text| fields::token(text).map_err(|problem| problem.code)).collect();
     let tokens: Vec<Token> = read.iter().flatten().cloned().collect();
     let resource = TokenSet { tokens: tokens.clone(), purpose: Some(wish.purpose.clone()) };
     let needs = approval.is_none() && call.api.access.needs_second_person(&call.caller, Action::TokenReveal, &resource);
@@ -166,8 +167,8 @@ async fn revealed_batch(call: &Call, body: &Body) -> Result<Answer, Problem> {
     let revealed = call.api.vault.reveal_batch(&permit, wish.reference).await?;
     let mut numbers = revealed.numbers.into_iter();
     let items = read.iter().map(|token| match token {
-        None => RevealedItem::refused(Code::TokenMalformed),
-        Some(_) => match numbers.next().flatten() {
+        Err(code) => RevealedItem::refused(*code),
+        Ok(_) => match numbers.next().flatten() {
             Some(number) => RevealedItem::Shown { number },
             None => RevealedItem::refused(Code::NotFound),
         },
