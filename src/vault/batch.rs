@@ -7,10 +7,10 @@ use crate::clock::Timestamp;
 use crate::event::What;
 use crate::ids::RecordId;
 use crate::keyring::{AudienceTag, TenantKeys};
-use crate::store::{BlindIndex, Change, Conflict, StoreError, TokenRow, Write};
+use crate::store::{BlindIndex, BudgetKind, Change, Conflict, StoreError, TokenRow, Write};
 use crate::token::{Kind, Token};
 
-use super::tokenize::{ROUNDS, audience_of, check, expiry, is_canonical, shaped, view};
+use super::tokenize::{ROUNDS, audience_of, check, expiry, is_canonical, is_repeatable, shaped, view};
 use super::{NewToken, TokenView, Vault, VaultError, fpe};
 
 /// The most items of one batch.
@@ -89,13 +89,16 @@ impl Vault {
     /// together: one change, one entry that counts them.
     ///
     /// # Errors
-    /// [`VaultError::Refused`] with `batch_too_large`; [`VaultError::Store`] if none could be written.
+    /// [`VaultError::Refused`] with `batch_too_large`; [`VaultError::BudgetExhausted`] if the items that come out the same
+    /// again are more than the day has left; [`VaultError::Store`] if none could be written.
     pub async fn tokenize_groups<E>(&self, groups: Vec<Group<'_, E>>) -> Result<Vec<Answers<E>>, VaultError> {
         let sizes: Vec<usize> = groups.iter().map(|group| group.items.len()).collect();
         if sizes.iter().sum::<usize>() > MAX_BATCH {
             return Err(VaultError::Refused("batch_too_large"));
         }
         let Some(first) = groups.first().map(|group| group.permit) else { return Ok(Vec::new()) };
+        let repeatable = groups.iter().flat_map(|group| group.items.iter().flatten()).filter(|new| is_repeatable(new));
+        self.spend(first, BudgetKind::Tokenize, repeatable.count() as u64).await?;
         let keys = self.keys(first.tenant()).await?;
         let now = self.store.now();
         let mut lines = Vec::with_capacity(sizes.iter().sum());

@@ -1,6 +1,6 @@
 //! Daily budgets as they are spent: never beyond the limit, whatever crashes and however many processes count.
 //!
-//! What writes anyway (a reveal, a look-up) counts in its own transaction ([`Vault::spending`]). What would not write for
+//! What writes anyway (a reveal, a look-up) counts in its own transaction ([`Vault::commit_spending`]). What would not write for
 //! each item counts against a reservation in memory ([`Vault::spend`]): a chunk that the store has counted in full before
 //! the first item of it is used. A crash, or the end of the day, costs what was left of the chunk.
 
@@ -12,7 +12,7 @@ use crate::access::Permit;
 use crate::clock::Timestamp;
 use crate::event::What;
 use crate::ids::CredentialId;
-use crate::store::{BudgetKind, Change, Conflict, Spend, Store, StoreError, Write};
+use crate::store::{BudgetKind, Change, Committed, Conflict, Spend, Store, StoreError, Write};
 use crate::telemetry;
 
 use super::{Vault, VaultError};
@@ -107,19 +107,23 @@ impl Vault {
         if slot.take(self.store.as_ref(), spend).await? { Ok(()) } else { Err(self.exhausted(permit, kind).await) }
     }
 
-    /// The write that counts `count` items in a change of the caller's own, and the day's limit. If the commit says
-    /// [`Conflict::BudgetExhausted`], answer with [`Self::exhausted`].
+    /// Commits a change that costs `count` items, and counts them with it.
     ///
     /// # Errors
-    /// [`VaultError::Refused`] with `forbidden` for a permit without a credential, which has no budget.
-    pub(super) fn spending<R>(
+    /// [`VaultError::BudgetExhausted`]; [`VaultError::Store`]; [`VaultError::Refused`] with `forbidden` for a permit without
+    /// a credential, which has no budget. Then nothing of it is written.
+    pub(super) async fn commit_spending<R>(
         &self,
         permit: &Permit<R>,
+        change: Change,
         kind: BudgetKind,
         count: u64,
-    ) -> Result<(Write, u64), VaultError> {
-        let spend = self.cost(permit, kind, count)?;
-        Ok((Write::Spend(spend), spend.limit))
+    ) -> Result<Committed, VaultError> {
+        let spend = Write::Spend(self.cost(permit, kind, count)?);
+        match self.store.commit(change.with(spend)).await {
+            Err(StoreError::Conflict(Conflict::BudgetExhausted)) => Err(self.exhausted(permit, kind).await),
+            done => Ok(done?),
+        }
     }
 
     fn cost<R>(&self, permit: &Permit<R>, kind: BudgetKind, count: u64) -> Result<Spend, VaultError> {
@@ -128,7 +132,7 @@ impl Vault {
     }
 
     /// Tells the log, once a day, and gives the refusal.
-    pub(super) async fn exhausted<R>(&self, permit: &Permit<R>, kind: BudgetKind) -> VaultError {
+    async fn exhausted<R>(&self, permit: &Permit<R>, kind: BudgetKind) -> VaultError {
         telemetry::metrics().budget_refusals.with_label_values(&[kind.as_str()]).inc();
         let at = self.store.now();
         let day = at.as_secs().div_euclid(DAY_SECS);

@@ -6,7 +6,7 @@
 use crate::access::{NewFpe, Permit};
 use crate::event::{Mode, What};
 use crate::keyring::TenantKeys;
-use crate::store::Change;
+use crate::store::{BudgetKind, Change};
 use crate::token::{Kind, Token};
 
 use super::tokenize::{check, view};
@@ -21,6 +21,7 @@ impl Vault {
     pub async fn fpe(&self, permit: &Permit<NewFpe>, new: NewToken) -> Result<TokenView, VaultError> {
         allowed(Some(permit)).map_err(VaultError::Refused)?;
         check(&new).map_err(VaultError::Refused)?;
+        self.spend(permit, BudgetKind::Tokenize, 1).await?;
         let keys = self.keys(permit.tenant()).await?;
         let audience = permit.resource().audience.as_deref().or(permit.audience());
         let token = text(&keys, &new, audience)?.map_err(VaultError::Refused)?;

@@ -4,7 +4,7 @@ use crate::access::{Holdings, Permit};
 use crate::event::What;
 use crate::ids::RecordId;
 use crate::phone::PhoneNumber;
-use crate::store::Change;
+use crate::store::{BudgetKind, Change};
 use crate::token::Token;
 
 use super::{Vault, VaultError};
@@ -14,7 +14,7 @@ impl Vault {
     /// work: one look-up, one token computed, one entry committed.
     ///
     /// # Errors
-    /// [`VaultError::Store`] if the entry could not be written: then nothing is told.
+    /// [`VaultError::BudgetExhausted`]; [`VaultError::Store`] if the entry could not be written: then nothing is told.
     pub async fn lookup(&self, permit: &Permit<Holdings>, number: &PhoneNumber) -> Result<Option<Token>, VaultError> {
         let keys = self.keys(permit.tenant()).await?;
         let index = keys.index(number);
@@ -23,7 +23,7 @@ impl Vault {
         let what = What::TokenLookedUp { subject: keys.subject(index), found: known.is_some() };
         let mut change = Change::telling(permit.event(self.store.now(), what));
         change.writes.extend(self.remembering(permit, permit.audience()).await?);
-        self.store.commit(change).await?;
+        self.commit_spending(permit, change, BudgetKind::Lookup, 1).await?;
         self.remembered(permit, permit.audience());
         self.watch_asked(permit, number, known.is_some()).await;
         Ok(known.map(|_| token))

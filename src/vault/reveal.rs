@@ -10,7 +10,7 @@ use crate::event::{Leaf, What};
 use crate::ids::{RecordRef, SubjectId};
 use crate::keyring::TenantKeys;
 use crate::phone::{self, Door, Masked, PhoneNumber};
-use crate::store::{BudgetKind, Conflict, Spent, StoreError};
+use crate::store::{BudgetKind, Spent, StoreError};
 
 use super::{MAX_BATCH, Vault, VaultError};
 
@@ -140,19 +140,13 @@ impl Vault {
         for what in entries {
             change = change.and_telling(permit.event(now, what));
         }
-        let (spend, limit) = self.spending(permit, BudgetKind::Reveal, count)?;
-        let committed = match self.store.commit(change.with(spend)).await {
-            Err(StoreError::Conflict(Conflict::BudgetExhausted)) => {
-                return Err(self.exhausted(permit, BudgetKind::Reveal).await);
-            }
-            done => done?,
-        };
+        let committed = self.commit_spending(permit, change, BudgetKind::Reveal, count).await?;
         let Spent { day, hour } = committed.spent.unwrap_or_default();
         self.watch_volume(permit, count, hour).await;
         let mut leaves = committed.leaves;
         // The use of an approval has an entry of its own, right after the first.
         leaves.drain(1.min(leaves.len())..(1 + beside).min(leaves.len()));
-        Ok((leaves, limit.saturating_sub(day)))
+        Ok((leaves, permit.allowance().of(BudgetKind::Reveal).saturating_sub(day)))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::event::What;
 use crate::ids::{RecordId, TenantId};
 use crate::keyring::TenantKeys;
 use crate::phone::{self, Masked, PhoneNumber};
-use crate::store::{BlindIndex, Change, Conflict, Sealed, StoreError, TokenRow, Write};
+use crate::store::{BlindIndex, BudgetKind, Change, Conflict, Sealed, StoreError, TokenRow, Write};
 use crate::token::{Kind, Token};
 
 use super::{Holder, NewToken, TokenView, Vault, VaultError};
@@ -17,10 +17,11 @@ impl Vault {
     /// stored.
     ///
     /// # Errors
-    /// [`VaultError::Refused`] with `number_in_text`, `…_not_supported_for_sealed` or `…_for_fpe`, `too_many_audiences`,
+    /// [`VaultError::BudgetExhausted`]; [`VaultError::Refused`] with `number_in_text`, `…_not_supported_for_sealed` or `…_for_fpe`, `too_many_audiences`,
     /// or `fpe_not_allowed`: such texts have [a permit of their own](Vault::fpe).
     pub async fn tokenize(&self, permit: &Permit<NewTokens>, new: NewToken) -> Result<TokenView, VaultError> {
         check(&new).map_err(VaultError::Refused)?;
+        self.spend(permit, BudgetKind::Tokenize, u64::from(is_repeatable(&new))).await?;
         let keys = self.keys(permit.tenant()).await?;
         let audience = audience_of(permit);
         let now = self.store.now();
@@ -217,6 +218,11 @@ pub(super) fn shaped(row: TokenRow, own: Option<&NewToken>) -> TokenRow {
     let Some(new) = own else { return row };
     let expires_at = expiry(new, row.created_at);
     TokenRow { canonical: false, expires_at, metadata: new.metadata.clone(), ..row }
+}
+
+/// Whether asking again gives the same text, so that it tells whoever has two lists which numbers are on both.
+pub(super) fn is_repeatable(new: &NewToken) -> bool {
+    matches!(new.kind, Kind::Sealed | Kind::Fpe) || is_canonical(new)
 }
 
 /// Whether the record that stands for the number will do.
