@@ -159,6 +159,19 @@ impl App {
         Ok(self.keyring.keks().await?)
     }
 
+    /// The vault, for commands of the terminal.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Ends what a command of the terminal did: settles reservations, and closes the store.
+    pub async fn close(self) {
+        if let Err(error) = self.vault.settle().await {
+            tracing::warn!(%error, "reservations of sealed tokens stay unsettled and count in full");
+        }
+        self.store.close().await;
+    }
+
     /// Makes a tenant; a live one only if the key file lies apart from the data.
     ///
     /// # Errors
@@ -312,10 +325,7 @@ impl App {
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!("not everything under way finished in time; leases lapse and the next start goes on");
         }
-        if let Err(error) = app.vault.settle().await {
-            tracing::warn!(%error, "reservations of sealed tokens stay unsettled and count in full");
-        }
-        app.store.close().await;
+        app.close().await;
         Ok(())
     }
 }

@@ -183,7 +183,7 @@ fn refused() -> CommandError {
 }
 
 /// Reads `90d`, `24h`, `30m` or `45s`.
-fn span(text: &str) -> Result<Duration, String> {
+pub(super) fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "write a number and d, h, m or s, 90d say".to_owned();
     let (digits, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let seconds = match unit {

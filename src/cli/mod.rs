@@ -20,6 +20,7 @@ mod keys;
 mod policy;
 mod serve;
 mod tenant;
+mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,6 +66,9 @@ enum Command {
     /// API keys of named persons and systems
     #[command(subcommand)]
     Credential(credential::Credential),
+    /// Many tokens at once: a column of a CSV or NDJSON file
+    #[command(subcommand)]
+    Tokens(tokens::Tokens),
     /// What waits for a second person
     #[command(subcommand)]
     Approval(approval::Approval),
@@ -147,6 +151,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Result<(), CommandError>
         Command::Demo(demo) => demo.run(),
         Command::Tenant(tenant) => tenant.run(&place),
         Command::Credential(credential) => credential.run(&place),
+        Command::Tokens(tokens) => tokens.run(&place),
         Command::Approval(approval) => approval.run(&place),
         Command::Audit(audit) => audit.run(&place),
         Command::Keys(keys) => keys.run(&place),

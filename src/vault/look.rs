@@ -201,6 +201,6 @@ impl Vault {
     }
 }
 
-fn is_over(expiry: Option<Timestamp>, now: Timestamp) -> bool {
+pub(super) fn is_over(expiry: Option<Timestamp>, now: Timestamp) -> bool {
     expiry.is_some_and(|at| at <= now)
 }

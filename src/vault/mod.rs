@@ -17,6 +17,7 @@ mod lookup;
 mod records;
 mod reservation;
 mod reveal;
+mod rewrap;
 mod tokenize;
 mod watch;
 

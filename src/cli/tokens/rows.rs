@@ -27,6 +27,7 @@ pub(super) enum Fault {
     TooLong,
     NoColumn,
     NotText,
+    FieldTooLong,
     Twice,
 }
 
@@ -37,6 +38,7 @@ impl Fault {
             Self::TooLong => "row_too_long",
             Self::NoColumn => "column_missing",
             Self::NotText => "field_not_text",
+            Self::FieldTooLong => "field_too_long",
             Self::Twice => "key_twice",
         }
     }
@@ -47,6 +49,7 @@ impl Fault {
             Self::TooLong => "The row is longer than 1 MB; a quote that is not closed does that too.",
             Self::NoColumn => "The row does not have the column.",
             Self::NotText => "The field is not text; numbers have to be written as strings, in UTF-8.",
+            Self::FieldTooLong => "The field is longer than any number or token is written.",
             Self::Twice => "The key stands twice in the object.",
         }
     }
@@ -76,6 +79,11 @@ pub(super) struct Rows<R> {
 }
 
 impl<R: Read> Rows<R> {
+    /// Cuts what follows as `format` says.
+    pub(super) fn cut_as(&mut self, format: Format) {
+        self.format = format;
+    }
+
     /// Rows of a source that stands at `offset` of its file, at the beginning of `line`.
     pub(super) fn new(source: R, format: Format, offset: u64, line: u64) -> Self {
         Self { source, format, held: Zeroizing::default(), at: 0, ended: false, offset, line }
@@ -228,8 +236,7 @@ mod tests {
     #[test]
     fn rows_know_their_line_and_where_they_end() {
         let octets = b"\xef\xbb\xbf1,\"a\nb\"\r\n2\n3,c";
-        let expected =
-            [(1, Ok("a\nb".to_owned()), 12), (3, Err(Fault::NoColumn), 14), (4, Ok("c".to_owned()), 17)];
+        let expected = [(1, Ok("a\nb".to_owned()), 12), (3, Err(Fault::NoColumn), 14), (4, Ok("c".to_owned()), 17)];
         assert_eq!(csv_rows(octets), expected);
     }
 
@@ -257,12 +264,8 @@ mod tests {
         while let Some(row) = rows.next().unwrap() {
             seen.push((row.line, row.field.map(|(_, text)| text.to_string())));
         }
-        let expected = [
-            (1, Ok("a".to_owned())),
-            (2, Err(Fault::Malformed)),
-            (3, Err(Fault::NotText)),
-            (4, Ok(String::new())),
-        ];
+        let expected =
+            [(1, Ok("a".to_owned())), (2, Err(Fault::Malformed)), (3, Err(Fault::NotText)), (4, Ok(String::new()))];
         assert_eq!(seen, expected);
     }
 }

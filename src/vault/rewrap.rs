@@ -1,0 +1,41 @@
+//! Sealed tokens of older key versions, made anew under the newest.
+
+use crate::access::{NewTokens, Permit};
+use crate::token::{Kind, Token};
+
+use super::look::is_over;
+use super::tokenize::audience_of;
+use super::{MAX_BATCH, Vault, VaultError};
+
+impl Vault {
+    /// For each of up to [`MAX_BATCH`] sealed tokens of the permit's audience one of the newest key version, for the same
+    /// number and with the same end; none for what is no such token, or over. Tokens of other kinds are given back as
+    /// they are: their keys do not rotate. Counts as sealing does.
+    ///
+    /// # Errors
+    /// [`VaultError::Refused`] with `batch_too_large`; [`VaultError::Store`] if the log cannot be told.
+    pub async fn rewrap_batch(
+        &self,
+        permit: &Permit<NewTokens>,
+        tokens: Vec<Token>,
+    ) -> Result<Vec<Option<Token>>, VaultError> {
+        if tokens.len() > MAX_BATCH {
+            return Err(VaultError::Refused("batch_too_large"));
+        }
+        let keys = self.keys(permit.tenant()).await?;
+        let audience = audience_of(permit);
+        let sealed = tokens.iter().filter(|token| token.kind() == Kind::Sealed).count() as u64;
+        if sealed > 0 {
+            self.reserve(permit, audience, sealed).await?;
+        }
+        let now = self.store.now();
+        let renewed = |token: Token| {
+            if token.kind() != Kind::Sealed {
+                return Some(token);
+            }
+            let (number, expiry) = keys.open_sealed(&token, audience)?;
+            (!is_over(expiry, now)).then(|| keys.sealed(&number, audience, expiry))
+        };
+        Ok(tokens.into_iter().map(renewed).collect())
+    }
+}
