@@ -130,6 +130,18 @@ impl<R> Permit<R> {
         }
     }
 
+    /// Makes such events where only the store knows what happened.
+    pub fn telling(&self, at: Timestamp) -> Box<dyn Fn(What) -> Event + Send + Sync> {
+        let (tenant, actor, policy) = (self.grant.tenant, self.grant.actor.clone(), self.grant.policy.clone());
+        Box::new(move |what| Event {
+            at,
+            tenant: Some(tenant),
+            actor: actor.clone(),
+            policy: Some(policy.clone()),
+            what,
+        })
+    }
+
     /// The event that tells what this permit was used for.
     pub fn event(&self, at: Timestamp, what: What) -> Event {
         Event {

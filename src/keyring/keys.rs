@@ -163,10 +163,15 @@ impl TenantKeys {
 
     /// The vaulted token of a record for an audience; none is the tenant's own.
     pub fn vaulted(&self, record: RecordId, audience: Option<&str>) -> Token {
+        self.vaulted_for(record, self.audience_tag(audience))
+    }
+
+    /// The vaulted token of a record for the audience of a tag, which many tokens share.
+    pub fn vaulted_for(&self, record: RecordId, audience: AudienceTag) -> Token {
         let mut plain = [0; 16];
         let (id, tag) = plain.split_at_mut(8);
         id.copy_from_slice(&record.0.to_be_bytes());
-        tag.copy_from_slice(&self.audience_tag(audience));
+        tag.copy_from_slice(&audience);
         // Token keys are re-wrapped, not replaced: the version stays in one byte.
         Token::vaulted(self.token.version() as u8, block::encrypt(self.token.newest(), plain))
     }

@@ -1,6 +1,7 @@
 //! Making many tokens at once: one look-up, one commit, one entry, each item its own answer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::access::{NewFpe, NewTokens, Permit};
 use crate::clock::Timestamp;
@@ -48,11 +49,11 @@ struct Line<'a, E> {
 }
 
 /// An item that needs a record.
-struct Stored<'l> {
-    new: &'l NewToken,
-    index: BlindIndex,
-    audience: Option<&'l str>,
-    tag: AudienceTag,
+pub(super) struct Stored<'l> {
+    pub(super) new: &'l NewToken,
+    pub(super) index: BlindIndex,
+    pub(super) audience: Option<&'l str>,
+    pub(super) tag: AudienceTag,
 }
 
 /// What a batch comes to before it is written.
@@ -66,9 +67,9 @@ struct Plan {
 }
 
 /// How many items the entry tells of beside the stored ones.
-struct Counts {
-    fpe: u64,
-    refused: u64,
+pub(super) struct Counts {
+    pub(super) fpe: u64,
+    pub(super) refused: u64,
 }
 
 impl Vault {
@@ -132,7 +133,7 @@ impl Vault {
     async fn write_batch<E>(
         &self,
         permit: &Permit<NewTokens>,
-        keys: &TenantKeys,
+        keys: &Arc<TenantKeys>,
         lines: &[Line<'_, E>],
         now: Timestamp,
     ) -> Result<Vec<Token>, VaultError> {
@@ -142,6 +143,9 @@ impl Vault {
         let counts = Counts { fpe: of_kind(Kind::Fpe), refused };
         if stored.is_empty() && counts.fpe + counts.refused == 0 {
             return Ok(Vec::new());
+        }
+        if stored.iter().all(|item| item.new.kind == Kind::Vaulted) {
+            return self.hold_many(permit, keys, &stored, &counts, now).await;
         }
         for _ in 0..ROUNDS {
             let plan = self.plan(permit, keys, &stored).await?;
@@ -227,7 +231,7 @@ impl Vault {
         let mut chosen = chosen.tokens.into_iter();
         let token = |(item, record): (&Stored<'_>, &RecordId)| match item.new.kind {
             Kind::Lookalike => chosen.next(),
-            _ => Some(keys.vaulted(*record, item.audience)),
+            _ => Some(keys.vaulted_for(*record, item.tag)),
         };
         let tokens = named().map(token).collect::<Option<Vec<_>>>();
         Ok((change, tokens.ok_or(VaultError::NotFound)?))
@@ -281,4 +285,4 @@ fn stored<'l, E>(keys: &TenantKeys, lines: &'l [Line<'_, E>]) -> Vec<Stored<'l>>
 }
 
 /// Rows sealed before other tasks of the thread get a turn: about a millisecond's worth.
-const BREATH: usize = 256;
+pub(super) const BREATH: usize = 256;

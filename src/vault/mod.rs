@@ -11,6 +11,7 @@ mod batch;
 mod budget;
 mod exchange;
 mod fpe;
+mod held;
 mod look;
 mod lookalike;
 mod lookup;

@@ -1,5 +1,7 @@
 //! Making tokens, one at a time, and finding the record that stands for a number.
 
+use std::sync::Arc;
+
 use crate::access::{NewTokens, Permit, Resource};
 use crate::clock::Timestamp;
 use crate::event::What;
@@ -52,12 +54,16 @@ impl Vault {
     async fn issue<R>(
         &self,
         permit: &Permit<R>,
-        keys: &TenantKeys,
+        keys: &Arc<TenantKeys>,
         number: &PhoneNumber,
         audience: Option<&str>,
         kind: Kind,
         own: Option<&NewToken>,
     ) -> Result<(Holder, Token), VaultError> {
+        if kind == Kind::Vaulted {
+            let holder = self.hold_one(permit, keys, number, audience, own).await?;
+            return Ok((holder, keys.vaulted(holder.record, audience)));
+        }
         let index = keys.index(number);
         let mut known = match own {
             Some(_) => None,
