@@ -6,6 +6,7 @@
 mod carriers;
 mod doors;
 mod error;
+mod keep;
 mod kms;
 
 use std::fs::{File, TryLockError};
@@ -36,7 +37,8 @@ use crate::ids::{self, TenantId};
 use crate::keyring::Keyring;
 use crate::phone::VirtualNumber;
 use crate::relay::Relay;
-use crate::store::{MemoryScratch, Rate, Scratch, SqliteStore, Store, TenantRow};
+use crate::rights::Rights;
+use crate::store::{ErasureLog, MemoryScratch, Rate, Scratch, SqliteStore, Store, TenantRow};
 use crate::vault::Vault;
 use crate::verify::Verify;
 use crate::worker;
@@ -47,6 +49,8 @@ pub struct App {
     pub access: Arc<Access>,
     /// The log, for readers.
     pub log: Arc<Log>,
+    /// Erasure.
+    pub rights: Arc<Rights>,
     config: Config,
     store: Arc<SqliteStore>,
     keyring: Arc<Keyring>,
@@ -128,11 +132,21 @@ impl App {
             Arc::clone(&guard),
             public_url(&config),
         );
+        let verify = Arc::new(verify);
+        let rights = Rights::new(
+            Arc::clone(&shared),
+            Arc::clone(&vault),
+            Arc::clone(&verify),
+            Arc::clone(&keyring),
+            Arc::clone(&access),
+            ErasureLog::at(&config.erasures),
+        );
         Ok(Self {
+            rights: Arc::new(rights),
             log: Arc::new(Log::new(shared)),
             relay: Arc::new(relay),
             dispatch: Arc::new(dispatch),
-            verify: Arc::new(verify),
+            verify,
             config,
             store,
             keyring,
@@ -258,6 +272,7 @@ impl App {
             vault: Arc::clone(&self.vault),
             verify: Arc::clone(&self.verify),
             alias: Arc::clone(&self.alias),
+            rights: Arc::clone(&self.rights),
             log: Arc::clone(&self.log),
             guard: Arc::clone(&self.guard),
             store: Arc::clone(&self.store) as _,
@@ -278,6 +293,7 @@ impl App {
             verify: Arc::clone(&self.verify),
             alias: Arc::clone(&self.alias),
             relay: Arc::clone(&self.relay),
+            rights: Arc::clone(&self.rights),
             dispatch: Arc::clone(&self.dispatch),
             rotation: self.config.rotation,
         }

@@ -45,6 +45,8 @@ pub struct Config {
     pub key_cache: KeyCache,
     /// How often keys are replaced.
     pub rotation: Rotation,
+    /// The list of what was erased, which a restore of the store replays: beside the keys unless said.
+    pub erasures: PathBuf,
     /// A folder of policies in place of the built-in ones.
     pub policies: Option<PathBuf>,
     /// The tenant whose people keep the policies of the whole deployment.
@@ -236,6 +238,7 @@ struct RawServer {
 struct RawStore {
     durable: Option<String>,
     scratch: Option<String>,
+    erasures: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -325,6 +328,7 @@ impl Raw {
             policies: self.policies.folder(&at, place)?,
             trusted_proxies: networks(&self.server.trusted_proxies, place)?,
             public_url: self.server.public_url.map(|url| public_url(&url, place)).transpose()?,
+            erasures: self.store.erasures.map_or_else(|| keys.join("erasures.log"), |path| at(&path)),
             data,
             listen,
             admin,

@@ -223,6 +223,43 @@ pub enum What {
     /// A credential revealed unusually many numbers within an hour; told once an hour.
     #[serde(rename = "alert.reveal_volume")]
     RevealVolume { credential: CredentialId, revealed: u64, expected: u64 },
+    /// One token is gone: its record, or every sealed token of the person.
+    #[serde(rename = "token.erased")]
+    TokenErased { record: RecordRef, subject: SubjectId, kind: String },
+    /// Everything of one person is gone but for this log and the list of erased people.
+    #[serde(rename = "subject.erased")]
+    SubjectErased { subject: SubjectId, tokens: u64, aliases: u64, verifications: u64 },
+    /// What waited for a person who is erased is not delivered.
+    #[serde(rename = "delivery.dropped")]
+    DeliveryDropped {
+        message: Option<MessageId>,
+        verification: Option<VerificationId>,
+        subject: SubjectId,
+        reason: String,
+    },
+    /// More of the messages that a person's erasure takes along.
+    #[serde(rename = "messages.erased")]
+    MessagesErased { subject: SubjectId },
+    /// All that is held of a person was given out; `purpose` is there if the number was too.
+    #[serde(rename = "subject.exported")]
+    SubjectExported { subject: SubjectId, number: bool, purpose: Option<String>, reference: Option<String> },
+    /// A person has another number now; aliases follow.
+    #[serde(rename = "subject.number_changed")]
+    NumberChanged { from: SubjectId, to: SubjectId, aliases: Vec<AliasId> },
+    /// The tenant's keys are destroyed; what they sealed is noise, also in backups.
+    #[serde(rename = "tenant.erased")]
+    TenantErased { tenant: TenantId },
+    /// What a test tenant had for a week goes.
+    #[serde(rename = "tenant.purged")]
+    TestDataPurged { before: Timestamp, rows: u64 },
+    /// From here on rows of this class that are older than `before` are removed.
+    #[serde(rename = "retention.applied")]
+    RetentionApplied { class: String, before: Timestamp },
+    #[serde(rename = "store.backed_up")]
+    StoreBackedUp {},
+    /// A backup took the store's place; so many erasures since were done again.
+    #[serde(rename = "store.restored")]
+    StoreRestored { erasures: u64 },
 
     #[serde(rename = "verification.started")]
     VerificationStarted { verification: VerificationId, subject: SubjectId, channel: String, purpose: String },

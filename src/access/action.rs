@@ -31,6 +31,14 @@ actions! {
     TokenRead,
     /// Get the number behind a token.
     TokenReveal,
+    /// Erase a token.
+    TokenErase,
+    /// Erase everything of a person.
+    SubjectErase,
+    /// Get all that is held of a person; with a purpose, the number too.
+    SubjectExport,
+    /// Move a person's aliases to another number of theirs.
+    SubjectChange,
     /// Start a verification.
     VerificationStart,
     /// Check an answer, or have the code sent again.
@@ -79,6 +87,10 @@ actions! {
     SandboxUse,
     /// Make a tenant.
     TenantCreate,
+    /// Erase a tenant for good.
+    TenantErase,
+    /// Copy the store, at a terminal of the machine.
+    StoreBackup,
     /// Read the whole log, at a terminal of the machine.
     DeploymentAudit,
     /// Make new versions of the tenant's keys, and wrap them anew.
@@ -92,8 +104,9 @@ actions! {
 }
 
 impl Action {
-    /// Whether it goes on while the tenant is frozen: what is needed to understand and to end the freeze.
+    /// Whether it goes on while the tenant is frozen: what is needed to understand and to end the freeze, and what the
+    /// law gives people a right to, which nobody can be made to wait for.
     pub(super) const fn outlasts_freeze(self) -> bool {
-        matches!(self, Self::Freeze | Self::AuditRead)
+        matches!(self, Self::Freeze | Self::AuditRead | Self::TokenErase | Self::SubjectErase | Self::TenantErase)
     }
 }

@@ -59,7 +59,7 @@ impl Access {
         let directory = self.directory();
         let told = |denied| (denied, directory.policies().version().to_owned());
         let verdict = self.weigh(&directory, caller, action, resource, eyes).map_err(told)?;
-        Ok(grant(caller, verdict, directory.policies()))
+        Ok(grant(caller, verdict, &directory))
     }
 
     fn weigh<R: Resource>(
@@ -137,7 +137,8 @@ pub(super) fn ask(caller: Caller<'_>, asked: &Asked, policies: &Policies, second
     response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()
 }
 
-fn grant(caller: Caller<'_>, verdict: Verdict, policies: &Policies) -> Grant {
+fn grant(caller: Caller<'_>, verdict: Verdict, directory: &Directory) -> Grant {
+    let policies = directory.policies();
     let allowance = match caller {
         Caller::Credential(p) => policies.budgets().allowance(p.credential, p.role),
         Caller::Terminal(_) => Allowance::default(),
@@ -154,6 +155,7 @@ fn grant(caller: Caller<'_>, verdict: Verdict, policies: &Policies) -> Grant {
         credential,
         audience,
         sees_all: verdict.sees_all,
+        erasures: directory.has_erasures(caller.tenant()),
         policy: policies.version().to_owned(),
         allowance,
         approval: None,

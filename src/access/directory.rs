@@ -27,6 +27,7 @@ pub(super) struct Directory {
     by_id: HashMap<CredentialId, Entry>,
     frozen: Frozen,
     policies: Arc<Policies>,
+    erasures: HashSet<TenantId>,
     pub(super) memo: Memo,
 }
 
@@ -101,6 +102,7 @@ impl Directory {
             by_id: HashMap::new(),
             frozen: Frozen::default(),
             policies,
+            erasures: rows.erasures.into_iter().collect(),
             memo: Memo::default(),
         };
         rows.credentials.into_iter().for_each(|row| directory.add(row));
@@ -128,6 +130,7 @@ impl Directory {
             by_id: self.by_id.clone(),
             frozen,
             policies: Arc::clone(&self.policies),
+            erasures: self.erasures.clone(),
             memo: Memo::default(),
         }
     }
@@ -159,6 +162,11 @@ impl Directory {
 
     pub(super) fn tenants(&self) -> impl Iterator<Item = &Arc<TenantRow>> {
         self.tenants.values()
+    }
+
+    /// Whether sealed tokens of the tenant were ever erased.
+    pub(super) fn has_erasures(&self, tenant: TenantId) -> bool {
+        self.erasures.contains(&tenant)
     }
 
     pub(super) fn frozen(&self) -> &Frozen {

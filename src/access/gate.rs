@@ -138,6 +138,7 @@ impl Access {
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _held = self.replacing.lock().await;
         let rows = self.store.directory().await?;
+        self.keyring.forget(&rows.erased).await;
         if rows.version < self.directory().version {
             return Ok(());
         }

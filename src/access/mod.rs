@@ -20,6 +20,7 @@ mod orders;
 mod permit;
 mod policy;
 mod principal;
+mod retention;
 mod tenant;
 
 pub use action::Action;
@@ -35,6 +36,7 @@ pub use policy::{
     Failure, OpenError, Opened, Outcome, Policies, PolicyError, PolicyFiles, PolicySummary, PolicyView, Proposal,
 };
 pub use principal::{Caller, Principal, Standing, Terminal};
+pub use retention::{RETENTION_FILE, Retention};
 
 #[cfg(test)]
 mod tests;

@@ -91,6 +91,7 @@ impl Access {
             credential: None,
             audience: None,
             sees_all: false,
+            erasures: self.directory().has_erasures(tenant),
             policy: self.policies().version().to_owned(),
             allowance: Allowance::default(),
             approval: None,

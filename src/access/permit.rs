@@ -33,6 +33,8 @@ pub(super) struct Grant {
     pub(super) audience: Option<String>,
     /// Whether the caller sees tokens of every audience of the tenant, and masks.
     pub(super) sees_all: bool,
+    /// Whether sealed tokens of the tenant were ever erased.
+    pub(super) erasures: bool,
     pub(super) policy: String,
     /// What the credential may spend in a day.
     pub(super) allowance: Allowance,
@@ -93,6 +95,11 @@ impl<R> Permit<R> {
             Actor::Carrier { name } => name,
             Actor::Worker | Actor::Stranger => "bauta",
         }
+    }
+
+    /// Whether sealed tokens of the tenant were ever erased, so that opening or making one has to look at the list.
+    pub fn has_erasures(&self) -> bool {
+        self.grant.erasures
     }
 
     /// The version of the policies that decided.
@@ -167,6 +174,7 @@ impl<R> Permit<R> {
             credential: Some(credential),
             audience: partner.map(str::to_owned),
             sees_all: partner.is_none(),
+            erasures: true,
             policy: "test".into(),
             allowance: Allowance::for_test(100_000),
             approval: None,
@@ -333,6 +341,10 @@ resource!(/// The tenant's keys.
     Keys {});
 resource!(/// The deployment's own keys, and the KMS.
     DeploymentKeys {});
+resource!(/// A whole tenant.
+    TenantRef {});
+resource!(/// The store's files.
+    DeploymentStore {});
 resource!(/// The whole log: every tenant's entries and the deployment's own.
     DeploymentLog {});
 

@@ -136,7 +136,7 @@ async fn record_of(
     let keys = call.api.keyring.tenant(permit.tenant()).await?;
     if token.kind() == Kind::Sealed {
         let opened = keys.open_sealed(token, permit.audience());
-        return Ok(opened.map(|(number, _)| (keys.sealed_ref(token), keys.subject(keys.index(&number)))));
+        return Ok(opened.map(|it| (keys.sealed_ref(token), keys.subject(keys.index(&it.number)))));
     }
     match call.api.vault.resolve(permit, token).await {
         Ok(holder) => Ok(Some((keys.record_ref(holder.record), holder.subject))),

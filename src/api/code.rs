@@ -77,6 +77,12 @@ codes! {
         "The body did not arrive in time.";
     IdempotencyInFlight "idempotency_in_flight" CONFLICT "First request still in flight"
         "A request with this Idempotency-Key is being carried out. Ask again shortly.";
+    SealedExhausted "sealed_exhausted" CONFLICT "Sealed tokens exhausted"
+        "Sealed tokens of this number were erased 64 times; no further one can be made. Use another kind.";
+    ErasureBusy "erasure_busy" CONFLICT "Person is in use"
+        "New tokens or aliases of the person kept coming in. Stop making them and ask again.";
+    ProofUsed "proof_used" CONFLICT "Proof used already"
+        "A proof changes a number once. Verify the person again.";
     AliasConflict "alias_conflict" CONFLICT "Alias conflict"
         "Another change got there first, or the alias is bound otherwise already.";
     PoolExhausted "pool_exhausted" CONFLICT "Pool exhausted"
@@ -145,6 +151,8 @@ codes! {
         "These policies may never come into force, however many agree; `errors` says why.";
     FpeDomainTooSmall "fpe_domain_too_small" UNPROCESSABLE_ENTITY "Too few digits"
         "So few digits leave fewer than a million numbers that could be meant. Try without `keep_country`.";
+    ProofInvalid "proof_invalid" UNPROCESSABLE_ENTITY "Proofs do not fit"
+        "Two proofs are needed, one of each number, of verifications that this tenant had approved within ten minutes.";
     SameParty "same_party" UNPROCESSABLE_ENTITY "Same party"
         "The two tokens stand for one person.";
     Unroutable "unroutable" UNPROCESSABLE_ENTITY "Unroutable"

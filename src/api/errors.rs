@@ -7,6 +7,7 @@ use crate::alias::AliasError;
 use crate::audit::LogError;
 use crate::guard::GuardError;
 use crate::keyring::KeyError;
+use crate::rights::RightsError;
 use crate::store::VerificationStatus;
 use crate::vault::VaultError;
 use crate::verify::VerifyError;
@@ -98,6 +99,22 @@ pub(super) fn refused(code: &'static str) -> Problem {
         "ttl_not_supported_for_fpe" => Problem::at(Code::UnsupportedValue, "ttl_s"),
         "too_many_audiences" => Problem::at(Code::InvalidField, "audience"),
         code => Problem::refused(code),
+    }
+}
+
+impl From<RightsError> for Problem {
+    fn from(error: RightsError) -> Self {
+        match error {
+            RightsError::NotFound => Self::new(Code::NotFound),
+            RightsError::Busy => Self::new(Code::ErasureBusy),
+            RightsError::ProofInvalid => Self::at(Code::ProofInvalid, "proofs"),
+            RightsError::ProofUsed => Self::at(Code::ProofUsed, "proofs"),
+            RightsError::SameParty => Self::new(Code::SameParty),
+            RightsError::AliasConflict => Self::new(Code::AliasConflict),
+            RightsError::Store(error) => error.into(),
+            RightsError::Key(error) => error.into(),
+            RightsError::Vault(error) => error.into(),
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod policies;
 mod pools;
 mod problem;
 mod reveal;
+mod rights;
 mod sandbox;
 mod tenant;
 #[cfg(test)]
@@ -55,6 +56,7 @@ use crate::audit::Log;
 use crate::carrier::{Inbox, Sandbox};
 use crate::guard::Guard;
 use crate::keyring::Keyring;
+use crate::rights::Rights;
 use crate::store::{Scratch, Store};
 use crate::vault::Vault;
 use crate::verify::Verify;
@@ -69,6 +71,8 @@ pub struct Api {
     pub verify: Arc<Verify>,
     /// Aliases and pools.
     pub alias: Arc<Alias>,
+    /// Erasure, export, change of number.
+    pub rights: Arc<Rights>,
     /// The log, for readers.
     pub log: Arc<Log>,
     /// Limits.
@@ -125,7 +129,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/tokens/{token}/exchange").route(post().to(exchange::exchange)))
         .service(resource("/v1/tokens/{token}/reveal").route(post().to(reveal::one)))
         .service(resource("/v1/tokens/reveal/batch").route(post().to(reveal::batch)))
-        .service(resource("/v1/tokens/{token}").route(get().to(tokens::read)))
+        .service(resource("/v1/tokens/{token}").route(get().to(tokens::read)).route(delete().to(rights::erase_token)))
         .service(resource("/v1/verifications").route(post().to(verifications::create)))
         .service(resource("/v1/verifications/{id}/check").route(post().to(verifications::check)))
         .service(resource("/v1/verifications/{id}/resend").route(post().to(verifications::resend)))
@@ -146,6 +150,9 @@ fn routes(config: &mut ServiceConfig) {
 /// What a tenant arranges and reads about itself.
 fn arrangements(config: &mut ServiceConfig) {
     config
+        .service(resource("/v1/subjects/erase").route(post().to(rights::erase)))
+        .service(resource("/v1/subjects/export").route(post().to(rights::export)))
+        .service(resource("/v1/subjects/change-number").route(post().to(rights::change_number)))
         .service(resource("/v1/pools").route(post().to(pools::create)).route(get().to(pools::list)))
         .service(resource("/v1/pools/{id}/numbers").route(post().to(pools::add)))
         .service(resource("/v1/pools/{id}/numbers/{n}").route(delete().to(pools::drain)))

@@ -15,8 +15,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::code::Code;
 use super::{
-    aliases, approvals, audit, credentials, exchange, health, lookup, policies, pools, problem, reveal, sandbox,
-    tenant, tokens, verifications,
+    aliases, approvals, audit, credentials, exchange, health, lookup, policies, pools, problem, reveal, rights,
+    sandbox, tenant, tokens, verifications,
 };
 
 #[derive(OpenApi)]
@@ -30,6 +30,7 @@ use super::{
     paths(
         tokens::create, tokens::create_batch, lookup::lookup, tokens::read, exchange::exchange,
         reveal::one, reveal::batch,
+        rights::erase_token, rights::erase, rights::export, rights::change_number,
         verifications::create, verifications::check, verifications::resend, verifications::cancel,
         verifications::read, verifications::jwks,
         aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages,
@@ -45,6 +46,7 @@ use super::{
     components(schemas(problem::ProblemDocument)),
     tags(
         (name = "Tokens", description = "Numbers in, tokens out."),
+        (name = "Subjects", description = "What people have a right to: erasure, export, a change of number."),
         (name = "Verifications", description = "Prove that a person holds a number."),
         (name = "Aliases", description = "Bind people to a virtual number."),
         (name = "Pools", description = "The stock of virtual numbers."),

@@ -8,6 +8,7 @@ use crate::access::{AccessError, Denied, OpenError, PolicyError};
 use crate::alias::AliasError;
 use crate::carrier::SmppSettingError;
 use crate::keyring::{KeyError, KmsError};
+use crate::rights::RightsError;
 use crate::store::{ScratchError, StoreError};
 use crate::tls::TlsError;
 
@@ -92,6 +93,9 @@ pub enum AppError {
     /// The sandbox's pool.
     #[error(transparent)]
     Pool(#[from] AliasError),
+    /// Erasures.
+    #[error(transparent)]
+    Rights(#[from] RightsError),
     /// The HTTP server.
     #[error("the HTTP server stopped: {0}")]
     Http(#[from] io::Error),

@@ -19,6 +19,7 @@ mod inspect;
 mod keys;
 mod policy;
 mod serve;
+mod store;
 mod tenant;
 mod tokens;
 
@@ -81,6 +82,9 @@ enum Command {
     /// Access policies
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Copy the store, and restore it from a copy
+    #[command(subcommand)]
+    Store(store::Store),
     /// Stop reveal and relay for a tenant, credential or alias at once
     Freeze(freeze::Switch),
     /// Lift a freeze
@@ -156,6 +160,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Result<(), CommandError>
         Command::Audit(audit) => audit.run(&place),
         Command::Keys(keys) => keys.run(&place),
         Command::Policy(policy) => policy.run(&place),
+        Command::Store(store) => store.run(&place),
         Command::Freeze(switch) => switch.run(&place, true),
         Command::Thaw(switch) => switch.run(&place, false),
         Command::Inspect(inspect) => inspect.run(),

@@ -1,9 +1,12 @@
-//! `bauta tenant create`.
+//! `bauta tenant create`, `list` and `erase`.
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{CommandError, Place, user};
+use super::{CommandError, Place, caller, user};
+use crate::access::{Action, TenantRef};
+use crate::app::App;
 use crate::event::Mode;
+use crate::ids::TenantId;
 
 /// Businesses
 #[derive(Subcommand)]
@@ -21,6 +24,11 @@ pub enum Tenant {
     },
     /// List the tenants
     List,
+    /// Erase a tenant for good: its keys are destroyed, so that all it ever had is noise, also in backups
+    Erase {
+        /// Its id: ten_…
+        id: TenantId,
+    },
 }
 
 /// Whether a tenant's traffic is real.
@@ -50,6 +58,7 @@ impl Tenant {
                     let tenant = app.create_tenant(&user(), &name, mode.into(), region).await?;
                     say!("{}", tenant.id);
                 }
+                Self::Erase { id } => erase(&app, id).await?,
                 Self::List => {
                     for tenant in app.access.tenants() {
                         say!("{}  {}  {}", tenant.id, tenant.mode.as_str(), tenant.name);
@@ -59,4 +68,13 @@ impl Tenant {
             Ok(())
         })
     }
+}
+
+async fn erase(app: &App, id: TenantId) -> Result<(), CommandError> {
+    let caller = caller(app, id).await?;
+    let permit =
+        app.access.authorize(&caller, Action::TenantErase, TenantRef {}).await.map_err(CommandError::failed)?;
+    app.rights.erase_tenant(&permit).await.map_err(CommandError::failed)?;
+    say!("erased {id}: its keys are destroyed; a running service removes what is left");
+    Ok(())
 }

@@ -33,6 +33,7 @@ pub(crate) struct State {
     pub(crate) lookalikes: HashMap<LookalikeMark, LookalikeRow>,
     pub(crate) audiences: Vec<(TenantId, String)>,
     pub(crate) events: Vec<Event>,
+    pub(crate) epochs: HashMap<BlindIndex, u8>,
     pub(crate) commits: u64,
     /// What was spent by credential, kind and day.
     pub(crate) budgets: HashMap<BudgetKey, u64>,
@@ -309,6 +310,10 @@ impl Store for MemoryStore {
     ) -> Result<Vec<Option<LookalikeRow>>, StoreError> {
         let of_tenant = |row: &LookalikeRow| (row.tenant == tenant).then_some(*row);
         Ok(self.with(|state| marks.iter().map(|mark| state.lookalikes.get(mark).and_then(of_tenant)).collect()))
+    }
+
+    async fn epochs(&self, _: TenantId, people: &[BlindIndex]) -> Result<Vec<u8>, StoreError> {
+        Ok(self.with(|state| people.iter().map(|it| state.epochs.get(it).copied().unwrap_or_default()).collect()))
     }
 
     async fn verification(&self, _: TenantId, _: VerificationId) -> Result<Option<VerificationRow>, StoreError> {

@@ -39,6 +39,16 @@ pub const STRANGER: &str = "stranger";
 /// Eight bytes that name an audience inside a vaulted token.
 pub type AudienceTag = [u8; 8];
 
+/// What a sealed token holds.
+pub struct Unsealed {
+    /// The number.
+    pub number: PhoneNumber,
+    /// Until when it works.
+    pub expiry: Option<Timestamp>,
+    /// How often the person's sealed tokens had been erased when it was made.
+    pub epoch: u8,
+}
+
 impl TenantKeys {
     pub(super) fn of(id: TenantId, opened: &Opened) -> Result<Self, KeyError> {
         let token = opened.keys(Purpose::Token)?;
@@ -75,6 +85,11 @@ impl TenantKeys {
     /// A sealed token's id in the log: it has no record.
     pub fn sealed_ref(&self, token: &Token) -> RecordRef {
         self.keyed(&[b"sealed token", token.as_str().as_bytes()])
+    }
+
+    /// The person in the list of erased people, from which nobody learns the blind index.
+    pub fn erased_person(&self, index: BlindIndex) -> BlindIndex {
+        BlindIndex(index::mac16(self.subject.newest(), &[b"erased person", &index.0]))
     }
 
     fn keyed<T: type_safe_id::StaticType>(&self, parts: &[&[u8]]) -> type_safe_id::TypeSafeId<T> {
@@ -191,17 +206,19 @@ impl TenantKeys {
     }
 
     /// The sealed token of a number for an audience, under the newest `siv` key. `expiry` counts in whole seconds.
-    pub fn sealed(&self, number: &PhoneNumber, audience: Option<&str>, expiry: Option<Timestamp>) -> Token {
+    /// `epoch`, 0 to 63, says how often the person's sealed tokens have been erased; another epoch, another token.
+    pub fn sealed(&self, number: &PhoneNumber, audience: Option<&str>, expiry: Option<Timestamp>, epoch: u8) -> Token {
         let version = self.siv.version();
-        let plain = sealed_plaintext(number, expiry);
+        let plain = sealed_plaintext(number, expiry, epoch);
         let ad = [self.tenant.as_slice(), &audience_bytes(audience), &version.to_be_bytes()];
         let mut sealed = [0; siv::OVERHEAD + SEALED_PLAINTEXT];
         sealed.iter_mut().zip(siv::seal(self.siv.newest(), &ad, &*plain)).for_each(|(to, from)| *to = from);
         Token::sealed(version, &sealed)
     }
 
-    /// Opens a sealed token, if it is this tenant's and for this audience. Whether it has expired is the caller's to ask.
-    pub fn open_sealed(&self, token: &Token, audience: Option<&str>) -> Option<(PhoneNumber, Option<Timestamp>)> {
+    /// Opens a sealed token, if it is this tenant's and for this audience. Whether it has expired or was erased is the
+    /// caller's to ask.
+    pub fn open_sealed(&self, token: &Token, audience: Option<&str>) -> Option<Unsealed> {
         let (version, sealed) = token.sealed_parts()?;
         let key = self.siv.get(version)?;
         let ad = [self.tenant.as_slice(), &audience_bytes(audience), &version.to_be_bytes()];
@@ -247,13 +264,17 @@ fn read_number(bytes: &[u8]) -> Result<PhoneNumber, KeyError> {
     PhoneNumber::from_secret_bytes(*bytes).ok_or(KeyError::Unopened)
 }
 
-/// The number as 7 bytes (15 digits fit into 50 bits), the expiry as 5 bytes of Unix seconds, 0 for none.
-fn sealed_plaintext(number: &PhoneNumber, expiry: Option<Timestamp>) -> Zeroizing<[u8; SEALED_PLAINTEXT]> {
+/// The epoch in the first 6 bits of 7 bytes and the number in the others (15 digits fit into 50), the expiry as 5 bytes
+/// of Unix seconds, 0 for none.
+fn sealed_plaintext(number: &PhoneNumber, expiry: Option<Timestamp>, epoch: u8) -> Zeroizing<[u8; SEALED_PLAINTEXT]> {
     let mut plain = Zeroizing::new([0; SEALED_PLAINTEXT]);
     let (digits, until) = plain.split_at_mut(7);
     let seconds = expiry.map_or(0, |at| u64::try_from(at.as_secs()).unwrap_or(0).clamp(1, MAX_EXPIRY_SECS));
     for (to, from) in digits.iter_mut().zip(number.secret_bytes().iter().skip(1)) {
         *to = *from;
+    }
+    if let Some(first) = digits.first_mut() {
+        *first |= epoch << 2;
     }
     for (to, from) in until.iter_mut().zip(seconds.to_be_bytes().iter().skip(3)) {
         *to = *from;
@@ -261,13 +282,17 @@ fn sealed_plaintext(number: &PhoneNumber, expiry: Option<Timestamp>) -> Zeroizin
     plain
 }
 
-fn read_sealed_plaintext(plain: &[u8]) -> Option<(PhoneNumber, Option<Timestamp>)> {
+fn read_sealed_plaintext(plain: &[u8]) -> Option<Unsealed> {
     let (digits, until) = plain.split_first_chunk::<7>()?;
+    let epoch = digits.first()? >> 2;
     let mut number = Zeroizing::new([0; 8]);
     number.iter_mut().skip(1).zip(digits).for_each(|(to, from)| *to = *from);
+    if let Some(first) = number.get_mut(1) {
+        *first &= 0b11;
+    }
     let seconds = <[u8; 5]>::try_from(until).ok()?.iter().fold(0_i64, |sum, byte| sum << 8 | i64::from(*byte));
     let expiry = (seconds != 0).then(|| Timestamp::from_millis(seconds.saturating_mul(1_000)));
-    Some((PhoneNumber::from_secret_bytes(*number)?, expiry))
+    Some(Unsealed { number: PhoneNumber::from_secret_bytes(*number)?, expiry, epoch })
 }
 
 /// Seven bytes of number, five of expiry.

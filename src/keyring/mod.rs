@@ -36,7 +36,7 @@ use tokio::sync::Mutex;
 
 pub use backup::{BackupError, open as open_backup, seal as seal_backup};
 pub use file::{FileKms, KeyFiles};
-pub use keys::{AudienceTag, NUMBER, STRANGER, TenantKeys};
+pub use keys::{AudienceTag, NUMBER, STRANGER, TenantKeys, Unsealed};
 pub use kms::{Kms, KmsError};
 pub use pkcs11::Pkcs11Kms;
 pub use proof::ProofKey;
@@ -245,6 +245,18 @@ impl Keyring {
             known
         });
         Ok(held)
+    }
+
+    /// Forgets the unwrapped keys of tenants that were erased, by this process or by another.
+    pub async fn forget(&self, tenants: &[TenantId]) {
+        if tenants.iter().all(|id| !self.tenants.load().contains_key(id)) {
+            return;
+        }
+        let mut rows = self.rows.lock().await;
+        for id in tenants {
+            rows.owners.remove(&Owner::Tenant(*id).to_string());
+            self.drop_tenant(*id);
+        }
     }
 
     /// Forgets a tenant's unwrapped keys.

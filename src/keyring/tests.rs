@@ -162,7 +162,7 @@ async fn every_version_opens_and_the_newest_seals() {
     let house = house().await;
     let (id, keys) = house.tenant().await;
     let old = keys.seal_text("body", b"msg", "text");
-    let old_token = keys.sealed(&number(1), None, None);
+    let old_token = keys.sealed(&number(1), None, None, 0);
     for purpose in ["seal", "siv", "code"] {
         let mut key = house.store.with(|state| {
             state.keys.iter().find(|key| key.owner == id.to_string() && key.purpose == purpose).unwrap().clone()
@@ -176,13 +176,13 @@ async fn every_version_opens_and_the_newest_seals() {
     assert_eq!(&**rotated.open_text("body", b"msg", &old).unwrap(), "text");
     assert_eq!(rotated.seal_text("body", b"msg", "text").0[..2], [0, 2]);
     assert!(rotated.open_sealed(&old_token, None).is_some());
-    assert_ne!(rotated.sealed(&number(1), None, None), old_token);
+    assert_ne!(rotated.sealed(&number(1), None, None, 0), old_token);
     assert_eq!((keys.code_version(), rotated.code_version()), (1, 2));
     let code = |keys: &TenantKeys, version| keys.code(ids::from_bytes([1; 16]), &[2; 16], version, 10, false).unwrap();
     assert_eq!(*code(&keys, 1), *code(&rotated, 1));
     assert_ne!(*code(&rotated, 1), *code(&rotated, 2));
     // The older process does not know the new version and says so.
-    assert!(keys.open_sealed(&rotated.sealed(&number(1), None, None), None).is_none());
+    assert!(keys.open_sealed(&rotated.sealed(&number(1), None, None, 0), None).is_none());
     let unknown = keys.code(ids::from_bytes([1; 16]), &[2; 16], 2, 6, false);
     assert!(matches!(unknown, Err(KeyError::NoSuchVersion(2))));
 }
@@ -202,7 +202,7 @@ async fn a_vaulted_token_reads_back_for_its_tenant_and_tells_audiences_apart() {
     let (_, tag) = foreign.read_vaulted(&partner).unwrap();
     assert!([None, Some("shop")].iter().all(|audience| foreign.audience_tag(*audience) != tag));
     assert!(keys.read_vaulted(&Token::vaulted(2, [0; 16])).is_none());
-    assert!(keys.read_vaulted(&keys.sealed(&number(1), None, None)).is_none());
+    assert!(keys.read_vaulted(&keys.sealed(&number(1), None, None, 0)).is_none());
 }
 
 #[tokio::test]
@@ -210,14 +210,14 @@ async fn a_sealed_token_repeats_and_opens_for_its_tenant_and_audience_only() {
     let house = house().await;
     let ((_, keys), (_, foreign)) = (house.tenant().await, house.tenant().await);
     let until = Some(Timestamp::from_millis(1_795_000_000_000));
-    let token = keys.sealed(&number(1), Some("shop"), until);
-    assert_eq!(token, keys.sealed(&number(1), Some("shop"), until));
-    let (opened, expiry) = keys.open_sealed(&token, Some("shop")).unwrap();
-    assert_eq!((shown(&opened).as_str(), expiry), ("+447700900001", until));
+    let token = keys.sealed(&number(1), Some("shop"), until, 0);
+    assert_eq!(token, keys.sealed(&number(1), Some("shop"), until, 0));
+    let opened = keys.open_sealed(&token, Some("shop")).unwrap();
+    assert_eq!((shown(&opened.number).as_str(), opened.expiry, opened.epoch), ("+447700900001", until, 0));
     assert!(keys.open_sealed(&token, None).is_none());
     assert!(keys.open_sealed(&token, Some("shop2")).is_none());
     assert!(foreign.open_sealed(&token, Some("shop")).is_none());
-    let others = [keys.sealed(&number(2), Some("shop"), until), keys.sealed(&number(1), Some("shop"), None)];
+    let others = [keys.sealed(&number(2), Some("shop"), until, 0), keys.sealed(&number(1), Some("shop"), None, 0)];
     assert!(others.iter().all(|other| *other != token));
     let (version, siv) = token.sealed_parts().unwrap();
     for at in 0..siv.len() {
@@ -232,13 +232,16 @@ async fn a_sealed_token_repeats_and_opens_for_its_tenant_and_audience_only() {
 async fn the_longest_number_and_the_last_expiry_fit_into_a_sealed_token() {
     let (_, keys) = house().await.tenant().await;
     let longest = PhoneNumber::from_digits(999_999_999_999_999).unwrap();
-    let (opened, expiry) =
-        keys.open_sealed(&keys.sealed(&longest, None, Some(Timestamp::from_millis(i64::MAX))), None).unwrap();
-    assert_eq!(shown(&opened), "+999999999999999");
-    assert!(expiry.unwrap() > Timestamp::from_millis(0));
+    for epoch in 0..64 {
+        let sealed = keys.sealed(&longest, None, Some(Timestamp::from_millis(i64::MAX)), epoch);
+        let opened = keys.open_sealed(&sealed, None).unwrap();
+        assert_eq!((shown(&opened.number).as_str(), opened.epoch), ("+999999999999999", epoch));
+        assert!(opened.expiry.unwrap() > Timestamp::from_millis(0));
+    }
+    assert_ne!(keys.sealed(&longest, None, None, 0), keys.sealed(&longest, None, None, 1));
     // An expiry before 1970 is one that has passed, not none.
-    let (_, expiry) = keys.open_sealed(&keys.sealed(&longest, None, Some(Timestamp::from_millis(-5))), None).unwrap();
-    assert_eq!(expiry, Some(Timestamp::from_millis(1_000)));
+    let early = keys.sealed(&longest, None, Some(Timestamp::from_millis(-5)), 0);
+    assert_eq!(keys.open_sealed(&early, None).unwrap().expiry, Some(Timestamp::from_millis(1_000)));
 }
 
 #[tokio::test]

@@ -3,11 +3,13 @@
 //! Services see only the traits [`Store`] and [`Scratch`]; which adapter stands behind them is decided in `app.rs`.
 
 mod approvals;
+mod erasures;
 mod holding;
 mod keys;
 mod lookalike;
 mod memory;
 mod policies;
+mod rights;
 mod rows;
 mod scratch;
 mod sqlite;
@@ -16,11 +18,13 @@ mod store;
 mod traffic;
 
 pub use approvals::*;
+pub use erasures::{Erasing, ErasureEntry, ErasureLog};
 pub use holding::{Holding, Telling};
 pub use keys::*;
 pub use lookalike::{LookalikeMark, LookalikeRow};
 pub use memory::MemoryScratch;
 pub use policies::*;
+pub use rights::*;
 pub use rows::*;
 pub use scratch::{Claim, Rate, Scratch, ScratchError, Verdict};
 pub use sqlite::SqliteStore;

@@ -69,6 +69,10 @@ pub struct DirectoryRows {
     pub audiences: Vec<(TenantId, String)>,
     /// The version of the policies in force; none before the first start.
     pub policy: Option<String>,
+    /// The tenants of which sealed tokens were erased: opening one looks at the list.
+    pub erasures: Vec<TenantId>,
+    /// The tenants that are erased; they are not among `tenants`.
+    pub erased: Vec<TenantId>,
 }
 
 /// A key version as the KMS wrapped it.

@@ -5,6 +5,9 @@
 //! the caller learns which ([`StoreError`] variants are decisions). Blind indexes, ciphertexts and wrapped keys come
 //! in ready made: an adapter never sees a number or a key.
 
+use std::path::Path;
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
@@ -16,6 +19,7 @@ use crate::store::holding::Holding;
 use crate::store::keys::*;
 use crate::store::lookalike::{LookalikeMark, LookalikeRow};
 use crate::store::policies::*;
+use crate::store::rights::*;
 use crate::store::rows::*;
 use crate::store::traffic::*;
 
@@ -121,6 +125,36 @@ pub trait Store: Send + Sync {
         tenant: TenantId,
         marks: &[LookalikeMark],
     ) -> Result<Vec<Option<LookalikeRow>>, StoreError>;
+    /// The epoch of each of these entries of the tenant's list of erased people; 0 for those who are not on it.
+    async fn epochs(&self, _tenant: TenantId, _people: &[BlindIndex]) -> Result<Vec<u8>, StoreError> {
+        Err(StoreError::Unavailable("no list of erased people is kept here".into()))
+    }
+    /// What is held of one person.
+    async fn held(&self, _of: &HeldBy) -> Result<Held, StoreError> {
+        Err(StoreError::Unavailable("people are not looked up here".into()))
+    }
+    /// The queued deliveries of these conversations that are the tenant's.
+    async fn queued(&self, _tenant: TenantId, _conversations: &[BlindIndex]) -> Result<Vec<Queued>, StoreError> {
+        Err(StoreError::Unavailable("conversations are not looked up here".into()))
+    }
+
+    /// Which rows of a class may go, from the key `after` on: up to `limit` of them, having looked at a stretch of some
+    /// thousand. Reads beside the writer.
+    async fn aged(&self, _class: Aging, _after: Option<RowKey>, _limit: u32) -> Result<Aged, StoreError> {
+        Ok(Aged::default())
+    }
+    /// Tenants that are erased and have rows left.
+    async fn leavings(&self) -> Result<Vec<TenantId>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// Copies the store, as of one moment, to a file that is not there yet, while it goes on serving.
+    async fn copy_to(&self, _path: &Path) -> Result<(), StoreError> {
+        Err(StoreError::Unavailable("this store has its own way of being copied".into()))
+    }
+    /// Token records in order of id after `after`, of every tenant: for the replay of erasures after a restore.
+    async fn records(&self, _after: RecordId, _limit: u32) -> Result<Vec<TokenRow>, StoreError> {
+        Ok(Vec::new())
+    }
 
     // ── verifications
 
@@ -312,6 +346,10 @@ pub struct Committed {
     pub spent: Option<Spent>,
     /// What [`Write::RecordReceipt`] or [`Write::RecordSubmission`] settled, one for each message whose state changed.
     pub settled: Vec<Settled>,
+    /// How many rows [`Write::Age`] took away before its time was up.
+    pub aged: usize,
+    /// What [`Write::Erase`] and [`Write::ForgetMessages`] took away.
+    pub erased: Erased,
 }
 
 /// A message whose delivery state moved because of a receipt.
@@ -390,6 +428,26 @@ pub enum Write {
     Token(TokenRow),
     /// A lookalike of a record, or the same once more; [`Conflict::Taken`] if it names another.
     Lookalike(LookalikeRow),
+
+    /// Forgets a person or one record; [`Conflict::Missing`] if a record is gone, [`Conflict::Taken`] if there is more
+    /// than was read.
+    Erase(Box<Erasure>),
+    /// Forgets up to `limit` messages of aliases that are erased.
+    ForgetMessages { tenant: TenantId, aliases: Vec<AliasId>, limit: u32 },
+    /// Sets an entry of the list of erased people, unless it stands further already.
+    SetEpoch { tenant: TenantId, person: BlindIndex, epoch: u8 },
+    /// Moves a person's aliases to another record; [`Conflict::LegTaken`] if the new number has a place there already,
+    /// [`Conflict::AliasOver`] if one ended since.
+    Move(Box<Move>),
+    /// Uses a proof up; [`Conflict::Taken`] if it was.
+    UseProof { jti: [u8; 32], until: Timestamp },
+    /// Ends a tenant: its credentials end, its wrapped keys go, its name is free. Its rows go by `purge`.
+    EraseTenant { tenant: TenantId, at: Timestamp },
+
+    /// Takes rows of a class away, for no longer than `within`; what is left comes again.
+    Age { class: Aging, keys: Vec<RowKey>, within: Duration },
+    /// Takes away the last of an erased tenant: what is not of the four kinds that go by [`Write::Age`].
+    Clear { tenant: TenantId },
 
     /// A new verification, in place of the pending one it supersedes, if any.
     StartVerification { row: Box<VerificationRow>, supersedes: Option<VerificationId> },

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::event::What;
 use crate::ids::RecordId;
 use crate::keyring::{AudienceTag, TenantKeys};
-use crate::store::{BlindIndex, BudgetKind, Change, Conflict, StoreError, TokenRow, Write};
+use crate::store::{BlindIndex, BudgetKind, Change, Conflict, LAST_EPOCH, StoreError, TokenRow, Write};
 use crate::token::{Kind, Token};
 
 use super::tokenize::{ROUNDS, audience_of, check, expiry, is_canonical, is_repeatable, shaped, view};
@@ -107,7 +107,9 @@ impl Vault {
             self.reserve_sealed(&group).await?;
             lines.extend(read(&keys, group)?);
         }
-        write_storeless(&keys, &mut lines, now).await?;
+        let items = lines.iter().filter_map(|line| line.item.as_ref().ok());
+        let epochs = self.sealing_epochs(first, &keys, items).await?;
+        write_storeless(&keys, &mut lines, epochs, now).await?;
         let tokens = self.write_batch(first, &keys, &lines, now).await?;
         self.watch_tokenized(first, lines.iter().flat_map(|line| &line.item)).await;
         let mut stored = tokens.into_iter();
@@ -256,11 +258,21 @@ fn read<'a, E>(keys: &TenantKeys, group: Group<'a, E>) -> Result<Vec<Line<'a, E>
 }
 
 /// Writes the texts of those items that need no store.
-async fn write_storeless<E>(keys: &TenantKeys, lines: &mut [Line<'_, E>], now: Timestamp) -> Result<(), VaultError> {
+async fn write_storeless<E>(
+    keys: &TenantKeys,
+    lines: &mut [Line<'_, E>],
+    epochs: Vec<u8>,
+    now: Timestamp,
+) -> Result<(), VaultError> {
+    // None at all where nothing of the tenant was erased.
+    let mut epochs = epochs.into_iter();
     for (place, line) in lines.iter_mut().enumerate() {
         let Ok(new) = &line.item else { continue };
         match new.kind {
-            Kind::Sealed => line.token = Some(keys.sealed(&new.number, line.audience, expiry(new, now))),
+            Kind::Sealed => match epochs.next().unwrap_or_default() {
+                LAST_EPOCH.. => line.item = Err(ItemError::Refused("sealed_exhausted")),
+                epoch => line.token = Some(keys.sealed(&new.number, line.audience, expiry(new, now), epoch)),
+            },
             Kind::Fpe => match fpe::text(keys, new, line.audience)? {
                 Ok(token) => line.token = Some(token),
                 Err(code) => line.item = Err(ItemError::Refused(code)),

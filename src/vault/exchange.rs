@@ -55,7 +55,10 @@ impl Vault {
         audience: Option<&str>,
     ) -> Result<(Token, Vec<Write>), VaultError> {
         match (kind, found.record) {
-            (Kind::Sealed, _) => Ok((keys.sealed(&found.number, audience, found.expires_at), Vec::new())),
+            (Kind::Sealed, _) => {
+                let epoch = self.sealing_epoch(permit, keys, &found.number).await?;
+                Ok((keys.sealed(&found.number, audience, found.expires_at, epoch), Vec::new()))
+            }
             (_, Some(record)) => self.naming(permit.tenant(), keys, record, audience, kind).await,
             (_, None) => Err(VaultError::NotFound),
         }

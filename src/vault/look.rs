@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::crypto;
 use crate::event::Mode;
 use crate::ids::{RecordId, RecordRef, TenantId};
-use crate::keyring::{AudienceTag, TenantKeys};
+use crate::keyring::{AudienceTag, TenantKeys, Unsealed};
 use crate::phone::{self, Masked, PhoneNumber};
 use crate::store::TokenRow;
 use crate::token::{Kind, Token};
@@ -59,8 +59,8 @@ impl Vault {
                 Ok(Holder { record: row.id, index: row.index, subject: keys.subject(row.index) })
             }
             Kind::Sealed => {
-                let (number, _) = self.unsealed(permit, &keys, token).await?;
-                self.hold(permit, &number).await
+                let opened = self.unsealed(permit, &keys, token).await?;
+                self.hold(permit, &opened.number).await
             }
             Kind::Fpe => Err(VaultError::NotFound),
         }
@@ -140,15 +140,15 @@ impl Vault {
                 })
             }
             Kind::Sealed => {
-                let (number, expires_at) = self.unsealed(permit, keys, token).await?;
+                let Unsealed { number, expiry, .. } = self.unsealed(permit, keys, token).await?;
                 let reference = keys.sealed_ref(token);
-                Ok(Found { number, reference, record: None, created_at: None, expires_at, metadata: None })
+                Ok(Found { number, reference, record: None, created_at: None, expires_at: expiry, metadata: None })
             }
             Kind::Fpe => Err(VaultError::NotFound),
         }
     }
 
-    async fn stored_row<R>(
+    pub(super) async fn stored_row<R>(
         &self,
         permit: &Permit<R>,
         keys: &TenantKeys,
@@ -172,12 +172,13 @@ impl Vault {
             || self.audiences.tagged(self.store.as_ref(), tenant, keys, tag).await?.is_some())
     }
 
-    async fn unsealed<R>(
+    /// What a sealed token holds, if it is the caller's, has not expired and was not erased.
+    pub(super) async fn unsealed<R>(
         &self,
         permit: &Permit<R>,
         keys: &TenantKeys,
         token: &Token,
-    ) -> Result<(PhoneNumber, Option<Timestamp>), VaultError> {
+    ) -> Result<Unsealed, VaultError> {
         let mut opened = keys.open_sealed(token, permit.audience());
         if opened.is_none() && permit.sees_all() {
             opened = self.open_for_any(permit.tenant(), keys, token);
@@ -186,16 +187,14 @@ impl Vault {
                 opened = self.open_for_any(permit.tenant(), keys, token);
             }
         }
-        let (number, expiry) = opened.ok_or(VaultError::NotFound)?;
-        if is_over(expiry, self.store.now()) { Err(VaultError::NotFound) } else { Ok((number, expiry)) }
+        let opened = opened.ok_or(VaultError::NotFound)?;
+        if is_over(opened.expiry, self.store.now()) || opened.epoch < self.epoch(permit, keys, &opened.number).await? {
+            return Err(VaultError::NotFound);
+        }
+        Ok(opened)
     }
 
-    fn open_for_any(
-        &self,
-        tenant: TenantId,
-        keys: &TenantKeys,
-        token: &Token,
-    ) -> Option<(PhoneNumber, Option<Timestamp>)> {
+    fn open_for_any(&self, tenant: TenantId, keys: &TenantKeys, token: &Token) -> Option<Unsealed> {
         let named = self.audiences.of(tenant);
         std::iter::once(None).chain(named.names().map(Some)).find_map(|audience| keys.open_sealed(token, audience))
     }

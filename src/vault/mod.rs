@@ -15,6 +15,7 @@ mod held;
 mod look;
 mod lookalike;
 mod lookup;
+mod person;
 mod records;
 mod reservation;
 mod reveal;
@@ -39,6 +40,7 @@ use reservation::Reservations;
 
 pub use batch::{Answers, Group, ItemError, MAX_BATCH};
 pub use budget::until_midnight;
+pub use person::Person;
 pub use reveal::{Revealed, RevealedSet};
 
 /// Keeps numbers and gives tokens for them.

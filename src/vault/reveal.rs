@@ -126,7 +126,7 @@ impl Vault {
     }
 
     /// Commits the entries with what they cost. Gives their leaves and what the budget has left.
-    async fn tell<R>(
+    pub(super) async fn tell<R>(
         &self,
         permit: &Permit<R>,
         entries: Vec<What>,

@@ -29,13 +29,20 @@ impl Vault {
             self.reserve(permit, audience, sealed).await?;
         }
         let now = self.store.now();
-        let renewed = |token: Token| {
+        let mut renewed = Vec::with_capacity(tokens.len());
+        for token in tokens {
             if token.kind() != Kind::Sealed {
-                return Some(token);
+                renewed.push(Some(token));
+                continue;
             }
-            let (number, expiry) = keys.open_sealed(&token, audience)?;
-            (!is_over(expiry, now)).then(|| keys.sealed(&number, audience, expiry))
-        };
-        Ok(tokens.into_iter().map(renewed).collect())
+            let opened = keys.open_sealed(&token, audience).filter(|opened| !is_over(opened.expiry, now));
+            renewed.push(match opened {
+                Some(it) if it.epoch == self.epoch(permit, &keys, &it.number).await? => {
+                    Some(keys.sealed(&it.number, audience, it.expiry, it.epoch))
+                }
+                _ => None,
+            });
+        }
+        Ok(renewed)
     }
 }

@@ -30,8 +30,9 @@ impl Vault {
         let token = match new.kind {
             Kind::Fpe => return Err(VaultError::Refused("fpe_not_allowed")),
             Kind::Sealed => {
+                let epoch = self.sealing_epoch(permit, &keys, &new.number).await?;
                 self.reserve(permit, audience, 1).await?;
-                keys.sealed(&new.number, audience, expiry(&new, now))
+                keys.sealed(&new.number, audience, expiry(&new, now), epoch)
             }
             Kind::Vaulted | Kind::Lookalike => {
                 let own = (!is_canonical(&new)).then_some(&new);

@@ -11,12 +11,14 @@ use jsonwebtoken::jwk::{
     OctetKeyPairType, PublicKeyUse,
 };
 use jsonwebtoken::{Algorithm, Header};
+use ring::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 
 use super::view::requester;
 use super::{Verify, VerifyError};
 use crate::access::{Permit, VerificationRef};
 use crate::crypto;
+use crate::ids::TenantId;
 use crate::keyring::{ProofKey, SystemKeys};
 use crate::store::VerificationRow;
 
@@ -61,6 +63,14 @@ impl Verify {
         jwks(&self.keyring.system())
     }
 
+    /// What a proof says, if it is one of ours for this tenant and still counts.
+    pub fn read_proof(&self, tenant: TenantId, text: &str) -> Option<Claims> {
+        let keys = self.keyring.system().proof_keys();
+        let claims = read(&keys, text)?;
+        let counts = claims.iss == self.issuer && claims.aud == tenant.to_string();
+        (counts && claims.exp > self.store.now().as_secs()).then_some(claims)
+    }
+
     /// The proof of a verification whose code was right.
     pub(super) async fn prove(
         &self,
@@ -102,6 +112,20 @@ fn compact(header: &[u8], payload: &[u8], sign: impl FnOnce(&[u8]) -> [u8; 64]) 
     text
 }
 
+/// What a JWS says whose `kid` names one of `keys` and whose signature is that key's. Nothing of it is believed before.
+fn read(keys: &[(String, [u8; 32])], text: &str) -> Option<Claims> {
+    let (input, signature) = text.rsplit_once('.')?;
+    let (header, payload) = input.split_once('.')?;
+    let part = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+    let header: Header = serde_json::from_slice(&part(header)?).ok()?;
+    if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(PROOF_TYPE) {
+        return None;
+    }
+    let (_, public) = keys.iter().find(|(kid, _)| Some(kid) == header.kid.as_ref())?;
+    UnparsedPublicKey::new(&ED25519, public).verify(input.as_bytes(), &part(signature)?).ok()?;
+    serde_json::from_slice(&part(payload)?).ok()
+}
+
 fn jwks(keys: &SystemKeys) -> JwkSet {
     JwkSet { keys: keys.proof_keys().into_iter().map(|(kid, public)| jwk(kid, &public)).collect() }
 }
@@ -139,6 +163,32 @@ mod tests {
             "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
              hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
         );
+    }
+
+    #[test]
+    fn only_what_a_key_of_ours_signed_as_a_proof_is_read() {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let public: [u8; 32] = ring::signature::KeyPair::public_key(&pair).as_ref().try_into().unwrap();
+        let keys = [("k1".to_owned(), public)];
+        let claims = br#"{"iss":"i","sub":"tok","aud":"ten","ver":"v","purpose":"p","iat":1,"exp":2,"jti":"j"}"#;
+        let made =
+            |header: &str| compact(header.as_bytes(), claims, |input| pair.sign(input).as_ref().try_into().unwrap());
+        let good = made(r#"{"alg":"EdDSA","typ":"verification+jwt","kid":"k1"}"#);
+        assert_eq!(read(&keys, &good).unwrap().jti, "j");
+        let mut changed = good.clone().into_bytes();
+        let middle = good.find('.').unwrap() + 4;
+        changed.splice(middle..=middle, *b"x");
+        for bad in [
+            made(r#"{"alg":"EdDSA","typ":"JWT","kid":"k1"}"#),
+            made(r#"{"alg":"EdDSA","typ":"verification+jwt","kid":"k2"}"#),
+            made(r#"{"alg":"HS256","typ":"verification+jwt","kid":"k1"}"#),
+            made(r#"{"alg":"none","typ":"verification+jwt","kid":"k1"}"#),
+            good.rsplit_once('.').unwrap().0.to_owned(),
+            String::from_utf8(changed).unwrap(),
+            String::new(),
+        ] {
+            assert_eq!(read(&keys, &bad), None, "{bad}");
+        }
     }
 
     /// RFC 8037 appendix A.2.

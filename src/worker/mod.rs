@@ -1,5 +1,5 @@
 //! Workers: what happens without a request. [`deliver`] empties the outbox, [`expire`] ends what has lapsed, [`rotate`]
-//! replaces keys.
+//! replaces keys, [`sweep`] removes what has outlived its time.
 //!
 //! Each claims, does and records; a node that dies in between leaves a lease that lapses. Nothing here decides: rows
 //! are carried out on the decision recorded in them, after `access` looked again.
@@ -8,6 +8,7 @@ mod backoff;
 mod deliver;
 mod expire;
 mod rotate;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use crate::config::Rotation;
 use crate::dispatch::Dispatch;
 use crate::keyring::Keyring;
 use crate::relay::Relay;
+use crate::rights::Rights;
 use crate::store::Store;
 use crate::vault::Vault;
 use crate::verify::Verify;
@@ -42,6 +44,8 @@ pub struct Rooms {
     pub alias: Arc<Alias>,
     /// Parts that wait too long.
     pub relay: Arc<Relay>,
+    /// What is left of erased tenants.
+    pub rights: Arc<Rights>,
     /// The ways out.
     pub dispatch: Arc<Dispatch>,
     /// When keys are replaced.
@@ -52,7 +56,12 @@ pub struct Rooms {
 /// process in leases: the same after a restart, unlike that of any other process.
 pub async fn run(rooms: Rooms, holder: String, stop: watch::Receiver<bool>) {
     let deliver = deliver::Deliver::new(rooms.clone(), holder);
-    tokio::join!(deliver.run(stop.clone()), expire::run(rooms.clone(), stop.clone()), rotate::run(rooms, stop));
+    tokio::join!(
+        deliver.run(stop.clone()),
+        expire::run(rooms.clone(), stop.clone()),
+        rotate::run(rooms.clone(), stop.clone()),
+        sweep::run(rooms, stop)
+    );
 }
 
 /// Resolves when the house is to stop, or nobody is left to say so.

@@ -13,6 +13,7 @@ use crate::event::What;
 use crate::guard::Guard;
 use crate::ids;
 use crate::relay::tests::house::*;
+use crate::store::ErasureLog;
 use crate::store::MemoryScratch;
 use crate::store::{BlindIndex, Change, Lane, OutboxRow, Task, Write};
 
@@ -24,8 +25,13 @@ fn rooms(house: &House) -> Rooms {
     let guard = Arc::new(Guard::new(scratch, store.clone(), keyring.clone()));
     let verify = Verify::new(store.clone(), vault.clone(), keyring.clone(), guard, "https://bauta.example");
     let carriers: Vec<Arc<dyn Carrier>> = vec![house.line.clone()];
+    let verify = Arc::new(verify);
+    let list = ErasureLog::at("/nonexistent/erasures.log");
+    let access = house.access.clone();
+    let rights = Rights::new(store.clone(), vault.clone(), verify.clone(), keyring.clone(), access, list);
     Rooms {
-        verify: Arc::new(verify),
+        verify,
+        rights: Arc::new(rights),
         dispatch: Arc::new(Dispatch::new(store.clone(), vault.clone(), keyring.clone(), carriers)),
         vault,
         store,

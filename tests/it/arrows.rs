@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["pages", "api", "worker"],
-    &["relay", "verify", "alias", "dispatch", "vault", "access", "keyring", "guard", "audit"],
+    &["rights", "relay", "verify", "alias", "dispatch", "vault", "access", "keyring", "guard", "audit"],
     &["store", "carrier", "tls"],
     &["telemetry", "process"],
     &["event", "token", "phone", "crypto", "message", "ids", "config", "clock"],

@@ -29,6 +29,7 @@ pub(super) const FIXTURES: &str = "fixtures";
 const SHIPPED: &[(&str, &str)] = &[
     ("budgets.toml", include_str!("../../../policies/budgets.toml")),
     ("roles.cedar", include_str!("../../../policies/roles.cedar")),
+    ("retention.toml", include_str!("../../../policies/retention.toml")),
     ("fixtures/roles.toml", include_str!("../../../policies/fixtures/roles.toml")),
     ("fixtures/reveals.toml", include_str!("../../../policies/fixtures/reveals.toml")),
 ];

@@ -22,6 +22,7 @@ use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use serde::Serialize;
 
+use super::retention::{RETENTION_FILE, Retention};
 use super::{BUDGETS_FILE, Budgets};
 
 pub use files::PolicyFiles;
@@ -44,6 +45,7 @@ pub struct Policies {
     files: PolicyFiles,
     fixtures: Vec<fixtures::Fixture>,
     budgets: Budgets,
+    retention: Retention,
 }
 
 /// One policy, as lists show it.
@@ -154,6 +156,11 @@ impl Policies {
         &self.budgets
     }
 
+    /// How long each class of data is kept.
+    pub fn retention(&self) -> &Retention {
+        &self.retention
+    }
+
     /// The texts.
     pub fn files(&self) -> &PolicyFiles {
         &self.files
@@ -180,6 +187,7 @@ impl Policies {
             files: PolicyFiles::shipped(),
             fixtures: Vec::new(),
             budgets: Budgets::default(),
+            retention: Retention::shipped(),
         }
     }
 
@@ -188,6 +196,7 @@ impl Policies {
         let validator = Validator::new(schema.clone());
         let mut set = PolicySet::new();
         let mut summaries = Vec::new();
+        let mut retention = Retention::shipped();
         let floor = Source { name: "floor.cedar", text: floor };
         add(&mut set, &validator, &floor)?;
         for (name, text) in files.iter() {
@@ -195,12 +204,15 @@ impl Policies {
                 summaries.extend(add(&mut set, &validator, &Source { name, text })?);
             } else if !name.contains('/') {
                 beside::check(name, text)?;
+                if name == RETENTION_FILE {
+                    retention = Retention::parse(text).map_err(|message| PolicyError::file(name, message))?;
+                }
             }
         }
         let fixtures = fixtures::read(&files)?;
         let budgets = Budgets::parse(files.get(BUDGETS_FILE).unwrap_or_default());
         let budgets = budgets.map_err(|message| PolicyError::file(BUDGETS_FILE, message))?;
-        Ok(Self { set, schema, version: files.version(), summaries, files, fixtures, budgets })
+        Ok(Self { set, schema, version: files.version(), summaries, files, fixtures, budgets, retention })
     }
 }
 

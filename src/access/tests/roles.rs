@@ -14,6 +14,11 @@ const TABLE: &[(Action, &[Role])] = {
         (TokenExchange, &[Business]),
         (TokenRead, &[Admin, Business, Auditor, Custodian]),
         (TokenReveal, &[Custodian]),
+        (TokenErase, &[Business]),
+        (SubjectErase, &[Business]),
+        // Asked for with a purpose, as the export that holds the number.
+        (SubjectExport, &[Custodian]),
+        (SubjectChange, &[Business]),
         (VerificationStart, &[Business]),
         (VerificationCheck, &[Business]),
         (VerificationCancel, &[Business]),
@@ -39,9 +44,12 @@ const TABLE: &[(Action, &[Role])] = {
         (Freeze, &[Operator]),
         (SandboxUse, &[Admin, Business, Partner, Operator, Auditor, Custodian, Approver]),
         (TenantCreate, &[]),
+        (TenantErase, &[Admin]),
+        (StoreBackup, &[]),
         (DeploymentAudit, &[]),
         (KeyManage, &[Admin]),
-        (KeyDestroy, &[Admin]),
+        // As for policies.
+        (KeyDestroy, &[]),
         (DeploymentKeyManage, &[]),
         // Not to be asked for by a caller: it has no resource of its own outside this room.
         (AudienceCross, &[]),
@@ -58,6 +66,10 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
         TokenLookup => access.authorize(&who, action, Holdings {}).await.map(|p| p.sees_all()),
         TokenExchange => access.authorize(&who, action, exchange(Some("insurer"))).await.map(|p| p.sees_all()),
         TokenRead | TokenReveal => access.authorize(&who, action, a_token(Some("support"))).await.map(|p| p.sees_all()),
+        TokenErase | SubjectErase | SubjectChange => {
+            access.authorize(&who, action, a_token(None)).await.map(|p| p.sees_all())
+        }
+        SubjectExport => access.authorize(&who, action, a_token(Some("support"))).await.map(|p| p.sees_all()),
         VerificationStart => access.authorize(&who, action, NewVerification {}).await.map(|p| p.sees_all()),
         VerificationCheck | VerificationCancel | VerificationRead => {
             access.authorize(&who, action, VerificationRef { id: ids::fresh() }).await.map(|p| p.sees_all())
@@ -85,6 +97,8 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
         KeyManage | KeyDestroy => access.authorize(&who, action, Keys {}).await.map(|p| p.sees_all()),
         DeploymentKeyManage => access.authorize(&who, action, DeploymentKeys {}).await.map(|p| p.sees_all()),
         DeploymentAudit => access.authorize(&who, action, DeploymentLog {}).await.map(|p| p.sees_all()),
+        TenantErase => access.authorize(&who, action, TenantRef {}).await.map(|p| p.sees_all()),
+        StoreBackup => access.authorize(&who, action, DeploymentStore {}).await.map(|p| p.sees_all()),
         TenantCreate | AudienceCross => access.authorize(&who, action, NewTenant {}).await.map(|p| p.sees_all()),
     }
 }

@@ -26,6 +26,8 @@ use crate::event::{Mode, Role};
 use crate::guard::Guard;
 use crate::ids;
 use crate::keyring::{FileKms, Keyring};
+use crate::rights::Rights;
+use crate::store::ErasureLog;
 use crate::store::MemoryScratch;
 use crate::store::SqliteStore;
 use crate::vault::Vault;
@@ -106,12 +108,16 @@ impl House {
         let issuer = "https://bauta.example";
         let verify = Verify::new(store.clone(), vault.clone(), keyring.clone(), guard.clone(), issuer);
         let alias = Alias::new(store.clone(), vault.clone(), keyring.clone(), access.clone(), carriers);
+        let verify = Arc::new(verify);
+        let list = ErasureLog::at(folder.path().join("erasures.log"));
+        let rights = Rights::new(store.clone(), vault.clone(), verify.clone(), keyring.clone(), access.clone(), list);
         let notes = Arc::new(Notes::default());
         let keys = issue(&access, mode).await;
         let api = web::Data::new(Api {
             access,
             vault,
-            verify: Arc::new(verify),
+            verify,
+            rights: Arc::new(rights),
             log: Arc::new(Log::new(store.clone())),
             alias: Arc::new(alias),
             guard,

@@ -10,9 +10,10 @@ use serde_json::json;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use super::super::{holder, permitted};
 use super::http::Http;
 use super::{CommandError, Work};
-use crate::access::{Access, Action, NewTokens, Principal};
+use crate::access::{Access, Action, Bound, NewTokens, Principal, TokenSet};
 use crate::api::Code;
 use crate::app::App;
 use crate::clock::Timestamp;
@@ -20,7 +21,7 @@ use crate::event::Mode;
 use crate::ids::ApprovalId;
 use crate::phone::{self, NumberError, Rules};
 use crate::token::Token;
-use crate::vault::{ItemError, NewToken};
+use crate::vault::{ItemError, NewToken, VaultError};
 
 /// Does the work.
 pub(super) enum Desk {
@@ -71,7 +72,7 @@ impl Desk {
 
     /// The store behind `app`.
     pub(super) async fn of(app: App, approval: Option<ApprovalId>) -> Result<Self, CommandError> {
-        let caller = super::super::holder(&app).await?;
+        let caller = holder(&app).await?;
         let (halt, halted) = watch::channel(false);
         let access = std::sync::Arc::clone(&app.access);
         tokio::spawn(async move { Access::watch(&access, halted).await });
@@ -155,6 +156,49 @@ impl Counter {
         Ok(made.into_iter().map(answer).collect())
     }
 
+    /// An approval that is asked for here is bound to what one asked for over HTTP would be.
+    async fn reveal(
+        &self,
+        texts: &[Zeroizing<String>],
+        purpose: &str,
+        reference: Option<String>,
+    ) -> Result<Vec<Answer>, CommandError> {
+        let read: Vec<Option<Token>> = texts.iter().map(|text| Token::parse(text).ok()).collect();
+        let tokens: Vec<Token> = read.iter().flatten().cloned().collect();
+        let resource = TokenSet { tokens, purpose: Some(purpose.to_owned()) };
+        let bound = self.bound(&resource, reference.clone()).await?;
+        let ruled = self.app.access.rule(&self.caller, Action::TokenReveal, resource, bound).await;
+        let permit = permitted(ruled.map_err(CommandError::failed)?)?;
+        let numbers = match self.app.vault().reveal_batch(&permit, reference).await {
+            Ok(revealed) => revealed.numbers,
+            Err(VaultError::NotFound) => Vec::new(),
+            Err(error) => return Err(CommandError::failed(error)),
+        };
+        let mut numbers = numbers.into_iter();
+        let answer = |token: &Option<Token>| match token {
+            None => Err(Refusal::of("token_malformed")),
+            Some(_) => numbers.next().flatten().ok_or_else(|| Refusal::of("not_found")),
+        };
+        Ok(read.iter().map(answer).collect())
+    }
+
+    async fn bound(&self, resource: &TokenSet, reference: Option<String>) -> Result<Bound, CommandError> {
+        let texts = resource.tokens.iter().map(|token| token.as_str().as_bytes());
+        let digest = Bound::digest([b"reveal".as_slice()].into_iter().chain(texts));
+        let access = &self.app.access;
+        let asks = self.approval.is_none() && access.needs_second_person(&self.caller, Action::TokenReveal, resource);
+        let mut summary = serde_json::Value::Null;
+        if asks {
+            let shown = TokenSet { tokens: resource.tokens.clone(), purpose: None };
+            let permit =
+                access.authorize(&self.caller, Action::TokenRead, shown).await.map_err(CommandError::failed)?;
+            let masks = self.app.vault().masks(&permit).await.map_err(CommandError::failed)?;
+            let found: Vec<_> = masks.into_iter().flatten().collect();
+            summary = json!({"tokens": found.len(), "masks": found.iter().take(100).collect::<Vec<_>>()});
+        }
+        Ok(Bound { digest, summary, reference, approval: self.approval })
+    }
+
     async fn rewrap(&self, texts: &[Zeroizing<String>], audience: Option<String>) -> Result<Vec<Answer>, CommandError> {
         let permit = self.app.access.authorize(&self.caller, Action::TokenCreate, NewTokens { audience }).await;
         let permit = permit.map_err(CommandError::failed)?;
@@ -194,7 +238,9 @@ async fn asked(http: &Http, path: &str, chunk: &Chunk, body: serde_json::Value) 
         error: Option<Refusal>,
     }
     let body = Zeroizing::new(serde_json::to_vec(&without_nulls(body)).map_err(CommandError::failed)?);
-    let text = http.post(path, &chunk.key, &body).await?;
+    let Some(text) = http.post(path, &chunk.key, &body).await? else {
+        return Ok(chunk.texts.iter().map(|_| Err(Refusal::of("not_found"))).collect());
+    };
     let answers: Answers =
         serde_json::from_slice(&text).map_err(|_| CommandError::Failed("an answer is no JSON".into()))?;
     let missing =

@@ -56,7 +56,13 @@ impl Http {
     }
 
     /// The answer to `body`. The same `key` makes sure that it is done once, however often it has to be sent.
-    pub(super) async fn post(&self, path: &str, key: &str, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    /// None if nothing of what it names is there.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        key: &str,
+        body: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
         let mut wait = Duration::from_millis(250);
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
@@ -73,7 +79,7 @@ impl Http {
         Err(CommandError::Failed(format!("{}: {last}", self.base)))
     }
 
-    async fn sent(&self, path: &str, key: &str, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    async fn sent(&self, path: &str, key: &str, body: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
         let request = Request::post(format!("{}{path}", self.base))
             .header("content-type", "application/json")
             .header("authorization", self.authorization.as_str())
@@ -89,7 +95,11 @@ impl Http {
         let body = tokio::time::timeout(PATIENCE, Limited::new(response.into_body(), LONGEST).collect()).await;
         let body = body.ok().and_then(Result::ok).ok_or_else(|| passing("its answer breaks off".into()))?;
         let body = Zeroizing::new(body.to_bytes().to_vec());
-        if status == StatusCode::OK { Ok(body) } else { Err(refused(status, after, &body)) }
+        match status {
+            StatusCode::OK => Ok(Some(body)),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(refused(status, after, &body)),
+        }
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) async fn run(files: &Files, work: &Work, desk: &mut Desk, now: Timest
         rows = resumed(file, &format, &journal.note)?;
         eprintln!("going on after row {}", grouped(journal.note.rows));
     } else {
-        let note = Note { offset: rows.offset, line: rows.line, ..journal.note.clone() };
+        let mut note = journal.note.clone();
+        (note.offset, note.line) = (rows.offset, rows.line);
         journal.write(&head, &[], note)?;
     }
     let ends_at = ends_at(work, &journal.note);
@@ -200,7 +201,8 @@ fn assembled(
     input: &Input,
 ) -> (Zeroizing<Vec<u8>>, Vec<u8>, Note) {
     let (mut octets, mut bad) = (Zeroizing::new(Vec::new()), Vec::new());
-    let mut note = Note { offset: input.offset, line: input.line, ..before.clone() };
+    let mut note = before.clone();
+    (note.offset, note.line) = (input.offset, input.line);
     let mut answers = answers.into_iter();
     for row in rows {
         note.rows += 1;
@@ -244,8 +246,8 @@ struct Stop(Signal, Signal);
 
 impl Stop {
     fn watched() -> Result<Self, CommandError> {
-        let wrong = CommandError::failed::<io::Error>;
-        Ok(Self(signal(SignalKind::interrupt()).map_err(wrong)?, signal(SignalKind::terminate()).map_err(wrong)?))
+        let watched = |kind| signal(kind).map_err(CommandError::failed);
+        Ok(Self(watched(SignalKind::interrupt())?, watched(SignalKind::terminate())?))
     }
 
     async fn asked(&mut self) -> bool {

@@ -82,14 +82,16 @@ pub(super) fn directory_version(conn: &Connection) -> Result<u64, StoreError> {
 pub(super) fn directory(conn: &Connection) -> Result<DirectoryRows, StoreError> {
     let moment = conn.unchecked_transaction()?;
     let version = directory_version(&moment)?;
-    let tenants = all(&moment, "SELECT * FROM tenant ORDER BY id", tenant)?;
+    let tenants = all(&moment, "SELECT * FROM tenant WHERE erased_at IS NULL ORDER BY id", tenant)?;
     let credentials = all(&moment, "SELECT * FROM credential ORDER BY id", credential)?;
     let frozen = frozen(&moment)?;
     let audiences = all(&moment, "SELECT tenant, audience FROM audience ORDER BY tenant, audience", |row| {
         Ok((id(row, "tenant")?, row.get("audience")?))
     })?;
     let policy = super::policy::active(&moment)?;
-    Ok(DirectoryRows { version, tenants, credentials, frozen, audiences, policy })
+    let erasures = all(&moment, "SELECT id FROM tenant WHERE erasures = 1", |row| id(row, "id"))?;
+    let erased = all(&moment, "SELECT id FROM tenant WHERE erased_at IS NOT NULL", |row| id(row, "id"))?;
+    Ok(DirectoryRows { version, tenants, credentials, frozen, audiences, policy, erasures, erased })
 }
 
 pub(super) fn frozen(conn: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -124,4 +126,20 @@ fn credential(row: &Row<'_>) -> rusqlite::Result<CredentialRow> {
         created_at: row.get("created_at")?,
         ends_at: row.get("ends_at")?,
     })
+}
+
+/// Ends a tenant at once: nobody of it is known any more. What is its own goes by [`super::purge`].
+pub(super) fn erase_tenant(tx: &Tx<'_>, tenant: TenantId, at: Timestamp) -> Result<(), StoreError> {
+    let ended = tx
+        .conn
+        .prepare_cached(
+            "UPDATE tenant SET erased_at = ?1, name = ?2, region = NULL WHERE id = ?3 AND erased_at IS NULL",
+        )?
+        .execute(params![at, format!("erased {tenant}"), bytes(&tenant)])?;
+    if ended == 0 {
+        return Err(StoreError::Conflict(Conflict::Missing));
+    }
+    tx.conn.prepare_cached("DELETE FROM credential WHERE tenant = ?")?.execute([bytes(&tenant)])?;
+    tx.conn.prepare_cached("DELETE FROM wrapped_key WHERE owner = ?")?.execute([tenant.to_string()])?;
+    moved(tx)
 }

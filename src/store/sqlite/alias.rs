@@ -168,8 +168,10 @@ pub(super) fn end(
 ) -> Result<(), StoreError> {
     let ended = tx
         .conn
-        .prepare_cached("UPDATE alias SET status = ? WHERE id = ? AND tenant = ? AND status = 0 RETURNING *")?
-        .query_row(params![status, bytes(&id), bytes(&tenant)], alias)
+        .prepare_cached(
+            "UPDATE alias SET status = ?, ended_at = ? WHERE id = ? AND tenant = ? AND status = 0 RETURNING *",
+        )?
+        .query_row(params![status, tx.now, bytes(&id), bytes(&tenant)], alias)
         .optional()?;
     let Some(alias) = ended else { return Err(over_or_missing(tx, tenant, id)?) };
     let legs = tx
@@ -297,7 +299,7 @@ fn leg_row(row: &Row<'_>) -> rusqlite::Result<LegRow> {
     })
 }
 
-fn alias(row: &Row<'_>) -> rusqlite::Result<AliasRow> {
+pub(super) fn alias(row: &Row<'_>) -> rusqlite::Result<AliasRow> {
     let b = row.get::<_, Option<_>>("b_record")?.zip(row.get::<_, Option<_>>("b_index")?);
     Ok(AliasRow {
         id: id(row, "id")?,

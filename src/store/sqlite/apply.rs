@@ -3,8 +3,8 @@
 use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
-    access, alias, approval, budget, delivery, keys, lookalike, message, outbox, policy, pool, sweep, token,
-    verification,
+    access, age, alias, approval, budget, delivery, erase, keys, lookalike, message, outbox, policy, pool, renumber,
+    sweep, token, verification,
 };
 use crate::store::{Change, Committed, StoreError, Write};
 
@@ -42,6 +42,13 @@ impl Prepared {
     /// Whether a task goes into the outbox.
     pub(super) fn enqueues(&self) -> bool {
         self.writes.iter().any(|write| matches!(write, Write::Enqueue(_)))
+    }
+
+    /// Whether something is to be forgotten, which the WAL is to forget soon too.
+    pub(super) fn erases(&self) -> bool {
+        let erases =
+            |write: &Write| matches!(write, Write::Erase(_) | Write::ForgetMessages { .. } | Write::EraseTenant { .. });
+        self.writes.iter().any(erases)
     }
 
     /// Writes all of it, or fails at the first precondition that does not hold.
@@ -83,6 +90,23 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::Reseal { tenant, at, from, to } => keys::reseal(tx, tenant, &at, &from, &to),
         Write::Token(row) => token::add(tx, &row),
         Write::Lookalike(row) => lookalike::add(tx, &row),
+        Write::Erase(what) => {
+            committed.erased = erase::erase(tx, &what)?;
+            Ok(())
+        }
+        Write::ForgetMessages { tenant, aliases, limit } => {
+            committed.erased.messages = erase::forget_messages(tx, tenant, &aliases, limit)?;
+            Ok(())
+        }
+        Write::SetEpoch { tenant, person, epoch } => erase::set_epoch(tx, tenant, person, epoch),
+        Write::Move(change) => renumber::renumber(tx, &change),
+        Write::UseProof { jti, until } => erase::use_proof(tx, &jti, until),
+        Write::EraseTenant { tenant, at } => access::erase_tenant(tx, tenant, at),
+        Write::Age { class, keys, within } => {
+            committed.aged = age::age(tx, class, &keys, within)?;
+            Ok(())
+        }
+        Write::Clear { tenant } => age::clear(tx, tenant),
         Write::StartVerification { row, supersedes } => verification::start(tx, &row, supersedes),
         Write::SpendAttempt { tenant, id } => {
             committed.attempts_left = Some(verification::spend(tx, tenant, id)?);

@@ -8,14 +8,17 @@
 //! Durability: WAL with `synchronous = FULL`, so that a change is on disk before its answer. Made by `app`.
 
 mod access;
+mod age;
 mod alias;
 mod allocate;
 mod apply;
 mod approval;
+mod backup;
 mod budget;
 mod checkpoint;
 mod columns;
 mod delivery;
+mod erase;
 mod keys;
 mod log;
 mod lookalike;
@@ -23,9 +26,11 @@ mod message;
 pub(super) mod open;
 mod outbox;
 mod packed;
+mod people;
 mod policy;
 mod pool;
 mod readers;
+mod renumber;
 mod sweep;
 mod token;
 mod verification;
@@ -42,10 +47,11 @@ use self::checkpoint::Checkpointer;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, BudgetKind, CellKind, CellPage, Change,
-    Committed, DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, Holding, KeyUse, LegRow, LookalikeMark,
-    LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts, PoolRow,
-    ReceiptOutcome, ResealPass, SenderRow, Spend, Store, StoreError, TokenRow, VerificationRow, WrappedKey,
+    Aged, Aging, AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, BudgetKind, CellKind,
+    CellPage, Change, Committed, DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse,
+    LegRow, LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow,
+    PoolCounts, PoolRow, Queued, ReceiptOutcome, ResealPass, RowKey, SenderRow, Spend, Store, StoreError, TokenRow,
+    VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
@@ -58,7 +64,7 @@ pub struct SqliteStore {
     enqueued: Notify,
     writer: Writer,
     readers: Readers,
-    _checkpointer: Checkpointer,
+    checkpointer: Checkpointer,
 }
 
 /// Indexes looked up at once beyond which the work leaves the caller's thread.
@@ -84,10 +90,19 @@ impl SqliteStore {
         Ok(Self {
             writer: Writer::start(path.to_owned(), Arc::clone(&clock), node)?,
             readers: Readers::open(path)?,
-            _checkpointer: Checkpointer::start(path.to_owned())?,
+            checkpointer: Checkpointer::start(path.to_owned())?,
             enqueued: Notify::new(),
             clock,
         })
+    }
+
+    /// Puts a backup in the place of a store that is lost: `path` must not be there. Erasures since have to be replayed
+    /// before it serves.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] if there is a store already, [`StoreError::Corrupt`] if the backup is none of ours.
+    pub fn restore(backup: &Path, path: &Path, clock: &dyn Clock) -> Result<(), StoreError> {
+        backup::restore(backup, path, clock.now())
     }
 
     /// Whether no key was ever made here: only then may a root of keys be made.
@@ -112,13 +127,16 @@ impl Store for SqliteStore {
 
     async fn commit(&self, change: Change) -> Result<Committed, StoreError> {
         let prepared = apply::Prepared::of(change)?;
-        let (actions, enqueues) = (prepared.actions(), prepared.enqueues());
+        let (actions, enqueues, erases) = (prepared.actions(), prepared.enqueues(), prepared.erases());
         let weight = prepared.weight();
         let committed = if prepared.is_whole() {
             self.writer.run_whole(weight, move |tx| prepared.apply(tx)).await?
         } else {
             self.writer.run(weight, move |tx| prepared.apply(tx)).await?
         };
+        if erases {
+            self.checkpointer.erased();
+        }
         for action in actions {
             telemetry::metrics().events.with_label_values(&[action.as_str()]).inc();
         }
@@ -263,6 +281,36 @@ impl Store for SqliteStore {
         let held = self.writer.run_whole(weight, move |tx| token::hold(tx, &holding)).await?;
         telemetry::metrics().events.with_label_values(&[held.action.as_str()]).inc();
         Ok(held.records)
+    }
+
+    async fn epochs(&self, tenant: TenantId, people: &[BlindIndex]) -> Result<Vec<u8>, StoreError> {
+        self.readers.point(|conn| people::epochs(conn, tenant, people))
+    }
+
+    async fn held(&self, of: &HeldBy) -> Result<Held, StoreError> {
+        let of = of.clone();
+        self.readers.long(move |conn| people::held(conn, &of)).await
+    }
+
+    async fn queued(&self, tenant: TenantId, conversations: &[BlindIndex]) -> Result<Vec<Queued>, StoreError> {
+        self.readers.point(|conn| people::queued(conn, tenant, conversations))
+    }
+
+    async fn aged(&self, class: Aging, after: Option<RowKey>, limit: u32) -> Result<Aged, StoreError> {
+        self.readers.long(move |conn| age::aged(conn, class, after, limit)).await
+    }
+
+    async fn leavings(&self) -> Result<Vec<TenantId>, StoreError> {
+        self.readers.point(age::leavings)
+    }
+
+    async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let path = path.to_owned();
+        self.readers.long(move |conn| backup::copy(conn, &path)).await
+    }
+
+    async fn records(&self, after: RecordId, limit: u32) -> Result<Vec<TokenRow>, StoreError> {
+        self.readers.long(move |conn| token::after(conn, after, limit)).await
     }
 
     async fn verification(&self, tenant: TenantId, id: VerificationId) -> Result<Option<VerificationRow>, StoreError> {

@@ -70,7 +70,7 @@ fn attempt(path: &Path, purpose: Use) -> rusqlite::Result<Connection> {
             connection.busy_handler(Some(wait_a_little))?;
             connection.execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-                 PRAGMA foreign_keys = ON; PRAGMA secure_delete = FAST; PRAGMA cache_size = -8192;
+                 PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192;
                  PRAGMA temp_store = MEMORY;",
             )?;
         }
@@ -105,6 +105,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         M::up(include_str!("../migrations/0003_approvals.sql")),
         M::up(include_str!("../migrations/0005_keys.sql")),
         M::up(include_str!("../migrations/0006_policies.sql")),
+        M::up(include_str!("../migrations/0004_rights.sql")),
     ]);
     for _ in 0..MIGRATION_TRIES {
         if let Ok(SchemaVersion::Outside(_)) = migrations.current_version(connection) {

@@ -120,7 +120,7 @@ pub(super) fn next_due(conn: &Connection) -> Result<Option<Timestamp>, StoreErro
     Ok(earliest)
 }
 
-fn outbox(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
+pub(super) fn outbox(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
     Ok(OutboxRow {
         id: id(row, "id")?,
         tenant: id(row, "tenant")?,

@@ -6,7 +6,7 @@ use super::access;
 use super::log::{self, Draft};
 use super::writer::Tx;
 use crate::ids::{RecordId, TenantId, bytes, from_bytes};
-use crate::store::{BlindIndex, Holding, StoreError, TokenRow};
+use crate::store::{BlindIndex, HeldBy, Holding, StoreError, TokenRow};
 
 /// As [`token`] reads them, by place.
 macro_rules! columns {
@@ -107,6 +107,26 @@ pub(super) fn by_index(
         conn.prepare_cached(concat!("SELECT ", columns!(), " FROM token WHERE idx = ? AND disc = 0 AND tenant = ?"))?;
     let tenant = bytes(&tenant);
     indexes.iter().map(|index| Ok(statement.query_row(params![index, tenant], token).optional()?)).collect()
+}
+
+/// Records of every tenant in order.
+pub(super) fn after(conn: &Connection, after: RecordId, limit: u32) -> Result<Vec<TokenRow>, StoreError> {
+    Ok(conn
+        .prepare_cached(concat!("SELECT ", columns!(), " FROM token WHERE id > ? ORDER BY id LIMIT ?"))?
+        .query_map(params![after, limit], token)?
+        .collect::<Result<_, _>>()?)
+}
+
+/// Every record of a person, fresh ones too, or the one asked for.
+pub(super) fn of_person(conn: &Connection, of: &HeldBy) -> Result<Vec<TokenRow>, StoreError> {
+    Ok(conn
+        .prepare_cached(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM token WHERE idx = ?1 AND tenant = ?2 AND (?3 IS NULL OR id = ?3) ORDER BY id"
+        ))?
+        .query_map(params![of.index, bytes(&of.tenant), of.record], token)?
+        .collect::<Result<_, _>>()?)
 }
 
 fn token(row: &Row<'_>) -> rusqlite::Result<TokenRow> {

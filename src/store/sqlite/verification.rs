@@ -7,7 +7,7 @@ use super::writer::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{TenantId, VerificationId, bytes};
 use crate::store::{
-    BlindIndex, Conflict, DeliveryStatus, PendingKey, SendRecord, StoreError, Transaction, VerificationRow,
+    BlindIndex, Conflict, DeliveryStatus, HeldBy, PendingKey, SendRecord, StoreError, Transaction, VerificationRow,
     VerificationStatus,
 };
 
@@ -187,6 +187,17 @@ pub(super) fn lapsed(conn: &Connection, now: Timestamp, limit: u32) -> Result<Ve
     let rows: Vec<_> = conn
         .prepare_cached("SELECT * FROM verification WHERE status = 0 AND expires_at <= ? ORDER BY expires_at LIMIT ?")?
         .query_map(params![now, limit], verification)?
+        .collect::<Result<_, _>>()?;
+    rows.into_iter().map(|row| with_sends(conn, row)).collect()
+}
+
+/// Every verification of a person, or those that stand on one record.
+pub(super) fn of_person(conn: &Connection, of: &HeldBy) -> Result<Vec<VerificationRow>, StoreError> {
+    let rows: Vec<_> = conn
+        .prepare_cached(
+            "SELECT * FROM verification WHERE party = ?1 AND tenant = ?2 AND (?3 IS NULL OR record = ?3) ORDER BY id",
+        )?
+        .query_map(params![of.index, bytes(&of.tenant), of.record], verification)?
         .collect::<Result<_, _>>()?;
     rows.into_iter().map(|row| with_sends(conn, row)).collect()
 }

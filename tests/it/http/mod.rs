@@ -8,6 +8,7 @@ mod document;
 mod doors;
 mod once;
 mod policies;
+mod rights;
 mod tokens;
 mod verification;
 
