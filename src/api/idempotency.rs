@@ -19,8 +19,6 @@ use crate::ids;
 use crate::keyring::SystemKeys;
 use crate::store::{Claim, Sealed};
 
-/// How long an answer is given again.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a first request is believed to be in flight: longer than any takes.
 const IN_FLIGHT: Duration = Duration::from_secs(120);
 /// How long to wait for a first request that is in flight.
@@ -65,7 +63,8 @@ where
     let done = actix_web::rt::spawn(async move {
         let outcome = work(&call, &body).await.and_then(Answer::gathered);
         let kept = Kept::of(&outcome).and_then(|kept| kept.seal(&call.api.keyring.system(), &name));
-        if let Err(error) = call.api.scratch.settle(&name, kept, KEPT).await {
+        let kept_for = call.api.access.policies().retention().idempotency;
+        if let Err(error) = call.api.scratch.settle(&name, kept, kept_for).await {
             // The work is done and durable: its answer goes out all the same, only a repetition would not find it.
             tracing::warn!(%error, "an idempotent answer could not be kept");
         }

@@ -2,11 +2,11 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{CommandError, Place, caller, user};
-use crate::access::{Action, TenantRef};
+use super::{CommandError, Place, caller, permitted, user};
+use crate::access::{Action, Bound, TenantRef};
 use crate::app::App;
 use crate::event::Mode;
-use crate::ids::TenantId;
+use crate::ids::{ApprovalId, TenantId};
 
 /// Businesses
 #[derive(Subcommand)]
@@ -28,6 +28,9 @@ pub enum Tenant {
     Erase {
         /// Its id: ten_…
         id: TenantId,
+        /// The approval, once another person approved: apr_…
+        #[arg(long)]
+        approval: Option<ApprovalId>,
     },
 }
 
@@ -58,7 +61,7 @@ impl Tenant {
                     let tenant = app.create_tenant(&user(), &name, mode.into(), region).await?;
                     say!("{}", tenant.id);
                 }
-                Self::Erase { id } => erase(&app, id).await?,
+                Self::Erase { id, approval } => erase(&app, id, approval).await?,
                 Self::List => {
                     for tenant in app.access.tenants() {
                         say!("{}  {}  {}", tenant.id, tenant.mode.as_str(), tenant.name);
@@ -70,10 +73,16 @@ impl Tenant {
     }
 }
 
-async fn erase(app: &App, id: TenantId) -> Result<(), CommandError> {
+async fn erase(app: &App, id: TenantId, approval: Option<ApprovalId>) -> Result<(), CommandError> {
     let caller = caller(app, id).await?;
-    let permit =
-        app.access.authorize(&caller, Action::TenantErase, TenantRef {}).await.map_err(CommandError::failed)?;
+    let bound = Bound {
+        digest: Bound::digest([id.to_string().as_bytes()]),
+        summary: serde_json::json!({"erase": id.to_string()}),
+        reference: None,
+        approval,
+    };
+    let ruling = app.access.rule(&caller, Action::TenantErase, TenantRef {}, bound).await;
+    let permit = permitted(ruling.map_err(CommandError::failed)?)?;
     app.rights.erase_tenant(&permit).await.map_err(CommandError::failed)?;
     say!("erased {id}: its keys are destroyed; a running service removes what is left");
     Ok(())

@@ -5,10 +5,12 @@ use super::{Rights, RightsError};
 use crate::access::{Permit, TenantRef};
 use crate::event::What;
 use crate::keyring::Owner;
-use crate::store::{Change, Conflict, Erasing, ErasureEntry, StoreError, Write};
+use crate::store::{Conflict, Erasing, ErasureEntry, StoreError, Write};
 
 impl Rights {
     /// Erases the permit's tenant for good. Its credentials end at once here, within a second elsewhere.
+    ///
+    /// The permit may stand on a second person's word, which is used up with it.
     ///
     /// # Errors
     /// [`RightsError::NotFound`] if it is erased already. [`RightsError::Key`] if the KMS could not destroy its key:
@@ -16,8 +18,8 @@ impl Rights {
     pub async fn erase_tenant(&self, permit: &Permit<TenantRef>) -> Result<(), RightsError> {
         let (tenant, at) = (permit.tenant(), self.store.now());
         self.list.append(ErasureEntry { at, what: Erasing::Tenant { tenant } }).await?;
-        let told = permit.event(at, What::TenantErased { tenant });
-        match self.store.commit(Change::telling(told).with(Write::EraseTenant { tenant, at })).await {
+        let change = permit.change(at, What::TenantErased { tenant });
+        match self.store.commit(change.with(Write::EraseTenant { tenant, at })).await {
             Ok(_) => {}
             Err(StoreError::Conflict(Conflict::Missing)) => return Err(RightsError::NotFound),
             Err(error) => return Err(error.into()),

@@ -132,6 +132,8 @@ pub enum Aging {
     Tokens(Timestamp),
     /// Aliases that ended before it.
     Aliases(Timestamp),
+    /// Approvals filed before it that were decided, used or lapsed.
+    Approvals(Timestamp),
     /// Text and salt of entries written before it.
     Entries(Timestamp),
     /// Rows of one kind that test tenants made before it.

@@ -346,7 +346,7 @@ pub struct Committed {
     pub spent: Option<Spent>,
     /// What [`Write::RecordReceipt`] or [`Write::RecordSubmission`] settled, one for each message whose state changed.
     pub settled: Vec<Settled>,
-    /// How many rows [`Write::Age`] took away before its time was up.
+    /// How many rows [`Write::Age`] took away before its time was up; of [`Write::Sweep`], 1 if there is more.
     pub aged: usize,
     /// What [`Write::Erase`] and [`Write::ForgetMessages`] took away.
     pub erased: Erased,

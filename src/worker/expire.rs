@@ -40,13 +40,21 @@ async fn round(rooms: Rooms, is_sweeping: bool) {
     rooms.relay.settle_malformed().await;
     can_fail("reservations", rooms.vault.settle_idle().await);
     if is_sweeping {
-        can_fail("sweep", sweep(&rooms).await);
+        for _ in 0..SWEEPS {
+            match sweep(&rooms).await {
+                Ok(true) => tokio::time::sleep(BREATH).await,
+                Ok(false) => break,
+                Err(error) => return can_fail("sweep", Err::<(), _>(error)),
+            }
+        }
     }
 }
 
-async fn sweep(rooms: &Rooms) -> Result<(), StoreError> {
+/// Whether there is more to forget.
+async fn sweep(rooms: &Rooms) -> Result<bool, StoreError> {
     let event = Event { at: rooms.store.now(), tenant: None, actor: Actor::Worker, policy: None, what: What::Swept {} };
-    rooms.store.commit(Change::telling(event).with(Write::Sweep)).await.map(drop)
+    let done = rooms.store.commit(Change::telling(event).with(Write::Sweep)).await?;
+    Ok(done.aged > 0)
 }
 
 /// What failed now is tried again in the next round.
@@ -57,6 +65,10 @@ fn can_fail<T, E: std::fmt::Display>(what: &'static str, result: Result<T, E>) {
 }
 
 const TICK: Duration = Duration::from_secs(1);
+/// The most in a row, so that what lapses is not forgotten over it; the next minute goes on.
+const SWEEPS: u32 = 200;
+/// Between two.
+const BREATH: Duration = Duration::from_millis(20);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How long the parts that came wait for the others.
 const STALE: Duration = Duration::from_secs(5 * 60);

@@ -52,13 +52,14 @@ async fn round(rooms: Rooms, is_walking: bool) {
     can_fail("erased tenants", clear(&rooms).await);
 }
 
-fn classes(kept: &Retention, now: Timestamp) -> [(&'static str, Aging); 6] {
+fn classes(kept: &Retention, now: Timestamp) -> [(&'static str, Aging); 7] {
     [
         ("bodies", Aging::Bodies(now.minus(kept.bodies))),
         ("message_history", Aging::Messages(now.minus(kept.message_history))),
         ("verifications", Aging::Verifications(now.minus(kept.verifications))),
         ("expired_tokens", Aging::Tokens(now.minus(kept.expired_tokens))),
         ("ended_aliases", Aging::Aliases(now.minus(kept.ended_aliases))),
+        ("approvals", Aging::Approvals(now.minus(kept.approvals))),
         ("audit_entries", Aging::Entries(now.minus(kept.audit_entries))),
     ]
 }
@@ -109,6 +110,7 @@ fn telling(
         | Aging::Verifications(before)
         | Aging::Tokens(before)
         | Aging::Aliases(before)
+        | Aging::Approvals(before)
         | Aging::Entries(before) => vec![event(None, What::RetentionApplied { class: name.to_owned(), before })],
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod arrows;
+mod backup;
 mod browser;
 mod cli;
 mod http;

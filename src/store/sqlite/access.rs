@@ -83,7 +83,11 @@ pub(super) fn directory(conn: &Connection) -> Result<DirectoryRows, StoreError> 
     let moment = conn.unchecked_transaction()?;
     let version = directory_version(&moment)?;
     let tenants = all(&moment, "SELECT * FROM tenant WHERE erased_at IS NULL ORDER BY id", tenant)?;
-    let credentials = all(&moment, "SELECT * FROM credential ORDER BY id", credential)?;
+    let credentials = all(
+        &moment,
+        "SELECT * FROM credential WHERE tenant IN (SELECT id FROM tenant WHERE erased_at IS NULL) ORDER BY id",
+        credential,
+    )?;
     let frozen = frozen(&moment)?;
     let audiences = all(&moment, "SELECT tenant, audience FROM audience ORDER BY tenant, audience", |row| {
         Ok((id(row, "tenant")?, row.get("audience")?))
@@ -139,7 +143,12 @@ pub(super) fn erase_tenant(tx: &Tx<'_>, tenant: TenantId, at: Timestamp) -> Resu
     if ended == 0 {
         return Err(StoreError::Conflict(Conflict::Missing));
     }
-    tx.conn.prepare_cached("DELETE FROM credential WHERE tenant = ?")?.execute([bytes(&tenant)])?;
+    // Approvals may refer to them: they stay for now, as nobody's.
+    tx.conn
+        .prepare_cached(
+            "UPDATE credential SET ends_at = ?, secret = randomblob(32), person = 'erased', networks = '' WHERE tenant = ?",
+        )?
+        .execute(params![at, bytes(&tenant)])?;
     tx.conn.prepare_cached("DELETE FROM wrapped_key WHERE owner = ?")?.execute([tenant.to_string()])?;
     moved(tx)
 }

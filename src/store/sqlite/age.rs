@@ -72,15 +72,20 @@ pub(super) fn aged(conn: &Connection, class: Aging, after: Option<RowKey>, limit
             oldest(conn, "SELECT id FROM alias WHERE ended_at IS NOT NULL AND ended_at < ? LIMIT ?", &before, limit)
         }
         Aging::Messages(before) => {
-            oldest(conn, "SELECT id FROM message WHERE id < ? ORDER BY id LIMIT ?", &floor(before), limit)
+            let sql = "SELECT id FROM message WHERE id < ?1 AND created_at < ?3 ORDER BY id LIMIT ?2";
+            found(conn.prepare_cached(sql)?.query_map(params![floor(before), limit, before], |row| row.get(0))?, limit)
         }
-        Aging::Verifications(before) => oldest(
-            conn,
-            "SELECT id FROM verification WHERE id < ? AND status <> 0 ORDER BY id LIMIT ?",
-            &floor(before),
-            limit,
-        ),
+        Aging::Verifications(before) => {
+            let sql =
+                "SELECT id FROM verification WHERE id < ?1 AND created_at < ?3 AND status <> 0 ORDER BY id LIMIT ?2";
+            found(conn.prepare_cached(sql)?.query_map(params![floor(before), limit, before], |row| row.get(0))?, limit)
+        }
         Aging::Entries(before) => entries(conn, before, limit),
+        Aging::Approvals(before) => {
+            let sql = "SELECT id FROM approval WHERE id < ?1 AND created_at < ?3 AND status NOT IN (0, 1)
+                       ORDER BY id LIMIT ?2";
+            found(conn.prepare_cached(sql)?.query_map(params![floor(before), limit, before], |row| row.get(0))?, limit)
+        }
         Aging::Test(kept, before) => walk(conn, kept, Some(before), after, limit),
         Aging::Erased(kept) => walk(conn, kept, None, after, limit),
     }
@@ -95,10 +100,11 @@ fn floor(at: Timestamp) -> RowKey {
 }
 
 fn oldest(conn: &Connection, sql: &str, bound: &dyn ToSql, limit: u32) -> Result<Aged, StoreError> {
-    let keys = conn
-        .prepare_cached(sql)?
-        .query_map(params![bound, limit], |row| row.get(0))?
-        .collect::<Result<Vec<RowKey>, _>>()?;
+    found(conn.prepare_cached(sql)?.query_map(params![bound, limit], |row| row.get(0))?, limit)
+}
+
+fn found(keys: impl Iterator<Item = rusqlite::Result<RowKey>>, limit: u32) -> Result<Aged, StoreError> {
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
     // What is taken away is not found again: the next look begins at the same end.
     let next = if keys.len() >= limit as usize { keys.last().copied() } else { None };
     Ok(Aged { keys, tenants: Vec::new(), next })
@@ -184,6 +190,7 @@ fn remove(tx: &Tx<'_>, class: Aging, key: &RowKey) -> Result<(), StoreError> {
         Aging::Bodies(_) => {
             &["UPDATE message SET body = NULL, to_number = iif(to_number IS NULL, NULL, x'') WHERE id = ?"]
         }
+        Aging::Approvals(_) => &["DELETE FROM approval WHERE id = ?"],
         Aging::Entries(_) => &["UPDATE log SET salt = NULL, text = NULL WHERE idx = ?"],
         Aging::Messages(_) | Aging::Test(Kept::Message, _) | Aging::Erased(Kept::Message) => {
             &["DELETE FROM message WHERE id = ?"]
@@ -194,18 +201,31 @@ fn remove(tx: &Tx<'_>, class: Aging, key: &RowKey) -> Result<(), StoreError> {
         Aging::Verifications(_) | Aging::Test(Kept::Verification, _) | Aging::Erased(Kept::Verification) => {
             &["DELETE FROM verification_send WHERE verification = ?", "DELETE FROM verification WHERE id = ?"]
         }
-        Aging::Aliases(_) | Aging::Test(Kept::Alias, _) | Aging::Erased(Kept::Alias) => &[
-            // Of one that carries still: its number is free at once.
-            "UPDATE number SET use = iif(EXISTS (SELECT 1 FROM leg WHERE leg.x = number.x AND leg.alias <> ?1), use,
-                 'free'), rest_tenant = NULL, rest_party = NULL
-             WHERE x IN (SELECT x FROM leg WHERE alias = ?1) AND use IN ('star', 'pair')",
-            "DELETE FROM leg WHERE alias = ?",
-            "DELETE FROM sender WHERE alias = ?",
-            "DELETE FROM alias WHERE id = ?",
-        ],
+        Aging::Aliases(_) | Aging::Test(Kept::Alias, _) | Aging::Erased(Kept::Alias) => {
+            free(tx, key)?;
+            &["DELETE FROM sender WHERE alias = ?", "DELETE FROM alias WHERE id = ?"]
+        }
     };
     for sql in statements {
         tx.conn.prepare_cached(sql)?.execute([key])?;
+    }
+    Ok(())
+}
+
+/// Takes the legs of an alias away that still carries; a number that carries nothing else is free at once.
+fn free(tx: &Tx<'_>, alias: &RowKey) -> Result<(), StoreError> {
+    let numbers = tx
+        .conn
+        .prepare_cached("DELETE FROM leg WHERE alias = ? RETURNING x")?
+        .query_map([alias], |row| row.get(0))?
+        .collect::<Result<Vec<i64>, _>>()?;
+    for x in numbers {
+        tx.conn
+            .prepare_cached(
+                "UPDATE number SET use = 'free', rest_tenant = NULL, rest_party = NULL
+                 WHERE x = ?1 AND use IN ('star', 'pair') AND NOT EXISTS (SELECT 1 FROM leg WHERE leg.x = ?1)",
+            )?
+            .execute([x])?;
     }
     Ok(())
 }
@@ -224,13 +244,21 @@ pub(super) fn clear(tx: &Tx<'_>, tenant: TenantId) -> Result<(), StoreError> {
         .conn
         .prepare_cached(
             "SELECT DISTINCT m.name FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS c ON c.name = 'tenant'
-             WHERE m.type = 'table' AND m.name NOT IN ('log', 'leg', 'pool')",
+             WHERE m.type = 'table' AND m.name NOT IN ('log', 'leg', 'pool', 'credential')",
         )?
         .query_map([], |row| row.get(0))?
         .collect::<Result<Vec<String>, _>>()?;
     for table in tables {
         let sql = format!("DELETE FROM \"{table}\" WHERE tenant = ?");
         tx.conn.prepare_cached(&sql)?.execute([bytes(&tenant)])?;
+    }
+    // A policy that one of its people approved still names the credential; then its row stays, with nothing in it.
+    match tx.conn.prepare_cached("DELETE FROM credential WHERE tenant = ?")?.execute([bytes(&tenant)]) {
+        Ok(_) => {}
+        Err(error) => match StoreError::from(error) {
+            StoreError::Conflict(_) => {}
+            other => return Err(other),
+        },
     }
     // Numbers on which another tenant's alias still stands stay with it; a shared pool goes with its last.
     for sql in [

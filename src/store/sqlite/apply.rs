@@ -140,7 +140,9 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
             Ok(())
         }
         Write::Sweep => {
-            committed.settled.extend(sweep::sweep(tx)?);
+            let (settled, is_full) = sweep::sweep(tx)?;
+            committed.settled.extend(settled);
+            committed.aged = usize::from(is_full);
             Ok(())
         }
     }

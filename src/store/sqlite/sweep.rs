@@ -20,12 +20,17 @@ const FAILURE_DAYS: i64 = 35;
 /// Days that budgets are remembered for, a week of which alerts look at.
 const BUDGET_DAYS: i64 = 35;
 
-/// Gives the tasks that no receipt ever settled.
-pub(super) fn sweep(tx: &Tx<'_>) -> Result<Vec<Settled>, StoreError> {
+/// Gives the tasks that no receipt ever settled, and whether there is more to forget.
+pub(super) fn sweep(tx: &Tx<'_>) -> Result<(Vec<Settled>, bool), StoreError> {
     let parts_before = tx.now.minus(PARTS);
     let receipts_before = tx.now.minus(RECEIPTS);
     let today = tx.now.as_secs().div_euclid(86_400);
-    let run = |sql: &str, before: &dyn rusqlite::ToSql| tx.conn.prepare_cached(sql)?.execute(params![before, BATCH]);
+    let mut is_full = false;
+    let mut run = |sql: &str, before: &dyn rusqlite::ToSql| {
+        let gone = tx.conn.prepare_cached(sql)?.execute(params![before, BATCH])?;
+        is_full |= gone >= BATCH as usize;
+        Ok::<_, rusqlite::Error>(gone)
+    };
     run(
         "UPDATE message SET body = NULL, to_number = iif(to_number IS NULL, NULL, x'')
          WHERE id IN (SELECT id FROM message WHERE body IS NOT NULL AND expires_at <= ? LIMIT ?)",
@@ -71,7 +76,8 @@ pub(super) fn sweep(tx: &Tx<'_>) -> Result<Vec<Settled>, StoreError> {
         )?
         .query_map(params![receipts_before, BATCH], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<Vec<([u8; 16], Task, DeliveryStatus)>, _>>()?;
-    give_up(tx, silent)
+    is_full |= silent.len() >= BATCH as usize;
+    Ok((give_up(tx, silent)?, is_full))
 }
 
 /// Tasks of which no word came in time end as unknown.

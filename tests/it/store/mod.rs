@@ -12,6 +12,7 @@ mod delivery;
 mod log;
 mod messages;
 mod policies;
+mod rights;
 mod scratch;
 mod sqlite;
 mod tokens;
@@ -181,6 +182,16 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         a_final_state_takes_the_body,
         codes_settle_by_their_send,
         silence_ends_as_unknown;
+    rights:
+        an_erasure_takes_all_of_a_person_and_keeps_the_other_partys_place_from_strangers,
+        what_came_in_since_the_reading_is_not_erased_unseen,
+        a_record_alone_goes_with_what_stands_on_it,
+        the_list_of_erased_people_moves_forward_only_and_is_told,
+        a_move_renames_a_person_or_nothing_at_all,
+        a_proof_is_used_once,
+        each_class_goes_by_its_age_and_nothing_else_does,
+        what_test_tenants_made_goes_and_live_ones_keep_theirs,
+        an_erased_tenant_is_nobody_and_leaves_nothing;
     log:
         a_change_is_written_whole_or_not_at_all_with_its_event,
         a_failed_change_spares_those_beside_it,
