@@ -5,24 +5,19 @@
 //! proposal, and to show an approver which cases a change decides otherwise. Bounded in number, since proposals come
 //! over the network.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
 
-use cedar_policy::{EntityId, EntityTypeName, EntityUid};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::files::FIXTURES;
-use super::{Policies, PolicyError, PolicyFiles, line_of, schema};
-use crate::access::authorize::{Asked, ask};
-use crate::access::directory::same_person;
-use crate::access::{Action, Caller, Principal, Standing, Terminal};
-use crate::clock::Timestamp;
+use super::somebody::{Somebody, kind_of};
+use super::{Policies, PolicyError, PolicyFiles, line_of};
+use crate::access::Action;
+use crate::access::authorize::Asked;
 use crate::event::{Mode, Role};
-use crate::ids::{self, TenantId};
-use crate::store::TenantRow;
+use crate::ids;
 
 /// The most combinations that one set may try.
 const MAX_COMBINATIONS: usize = 2_048;
@@ -152,19 +147,6 @@ enum OneOrMore<T> {
     More(Vec<T>),
 }
 
-impl fmt::Debug for Somebody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name())
-    }
-}
-
-/// A caller to try policies on.
-#[derive(Clone)]
-pub(super) enum Somebody {
-    Credential(Arc<Standing>),
-    Terminal(Terminal),
-}
-
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -263,47 +245,6 @@ fn callers(who: Who) -> Result<Vec<Somebody>, String> {
     Ok(callers)
 }
 
-/// The tenant that every imagined caller is of.
-fn home() -> TenantId {
-    ids::from_bytes([1; 16])
-}
-
-impl Somebody {
-    pub(super) fn credential(role: Role, mode: Mode, person: &str, audience: Option<String>) -> Self {
-        Self::Credential(Self::standing(role, mode, person, audience))
-    }
-
-    pub(super) fn standing(role: Role, mode: Mode, person: &str, audience: Option<String>) -> Arc<Standing> {
-        Arc::new(Standing::imagined(home(), mode, role, person, audience))
-    }
-
-    pub(super) fn terminal(mode: Mode, has_admin: bool) -> Self {
-        let tenant = TenantRow {
-            id: home(),
-            name: "Imagined".into(),
-            mode,
-            region: None,
-            created_at: Timestamp::from_millis(0),
-        };
-        Self::Terminal(Terminal { user: "somebody".into(), tenant: Arc::new(tenant), has_admin })
-    }
-
-    /// Whether both are one person; a terminal is nobody's.
-    pub(super) fn is_person_of(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Credential(one), Self::Credential(other)) => same_person(&one.person, &other.person),
-            _ => false,
-        }
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Self::Credential(standing) => format!("{} {}", standing.mode.as_str(), standing.role.as_str()),
-            Self::Terminal(_) => "terminal".to_owned(),
-        }
-    }
-}
-
 impl Policies {
     /// Tries every case of the set on the set itself.
     ///
@@ -368,142 +309,5 @@ impl Fixture {
     }
 }
 
-impl Somebody {
-    /// Whether `policies` permit what is asked, from `address` where the caller has one.
-    pub(super) fn asks(&self, policies: &Policies, mut question: Asked, address: IpAddr, second_person: bool) -> bool {
-        match self {
-            Self::Credential(standing) => {
-                question.address = Some(address);
-                let principal = Principal::new(Arc::clone(standing), address);
-                ask(Caller::Credential(&principal), &question, policies, second_person)
-            }
-            Self::Terminal(terminal) => ask(Caller::Terminal(terminal), &question, policies, second_person),
-        }
-    }
-}
-
-/// The kinds of resource that each action applies to, from the schema.
-static KINDS: LazyLock<HashMap<Action, Vec<String>>> = LazyLock::new(|| {
-    let (Ok(schema), Ok(action_type)) = (schema(), "Bauta::Action".parse::<EntityTypeName>()) else {
-        return HashMap::new();
-    };
-    let of = |action: &Action| {
-        let uid = EntityUid::from_type_name_and_id(action_type.clone(), EntityId::new(action.as_str()));
-        let kinds = schema.resources_for_action(&uid).into_iter().flatten().map(|kind| kind.basename().to_owned());
-        (*action, kinds.collect())
-    };
-    Action::ALL.iter().map(of).collect()
-});
-
-/// The kind that a case means: the one it names, else the only one there is.
-pub(super) fn kind_of(action: Action, named: Option<&str>) -> Result<&'static str, String> {
-    let kinds = KINDS.get(&action).map(Vec::as_slice).unwrap_or_default();
-    match (named, kinds) {
-        (None, [only]) => Ok(only),
-        (None, _) => Err(format!("resource needs a kind: {}", kinds.join(" or "))),
-        (Some(named), _) => {
-            kinds.iter().find(|kind| *kind == named).map(String::as_str).ok_or_else(|| {
-                format!("{} does not go with that kind, but with {}", action.as_str(), kinds.join(" or "))
-            })
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    const ROLES: &str = include_str!("../../../policies/roles.cedar");
-
-    fn with(fixtures: &str) -> Result<Policies, PolicyError> {
-        let files = [("roles.cedar", ROLES), ("fixtures/a.toml", fixtures)];
-        Policies::of(PolicyFiles::of(files.map(|(name, text)| (name.to_owned(), text.to_owned()))).unwrap())
-    }
-
-    #[test]
-    fn what_ships_holds_every_cell_of_the_table_of_roles() {
-        let shipped = Policies::load(None).unwrap();
-        assert!(shipped.check().unwrap() > 200);
-        let mut missing = Vec::new();
-        for action in Action::ALL {
-            for role in Role::ALL {
-                let names =
-                    |fixture: &&Fixture| fixture.file == "fixtures/roles.toml" && fixture.actions.contains(action);
-                let cases = shipped.fixtures.iter().filter(names).flat_map(|fixture| &fixture.callers);
-                let tried = cases.into_iter().any(|caller| matches!(caller, Somebody::Credential(s) if s.role == role));
-                // A terminal's alone: no credential can be put to the policies for these.
-                if !tried && !matches!(action, Action::TenantCreate | Action::DeploymentAudit) {
-                    missing.push(format!("{} {}", role.as_str(), action.as_str()));
-                }
-            }
-        }
-        assert_eq!(missing, Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_case_that_does_not_hold_is_named_with_file_and_line() {
-        let policies = with(
-            "# a comment\n\n[[case]]\nname = \"auditors freeze\"\nprincipal = { role = [\"operator\", \"auditor\"] }\n\
-             action = \"Freeze\"\nexpect = \"allow\"\n",
-        );
-        let failure = policies.unwrap().try_fixtures().unwrap_err().to_string();
-        assert!(failure.starts_with("fixtures/a.toml:3: "), "{failure}");
-        assert!(failure.contains("auditors freeze (test auditor, Freeze)"), "{failure}");
-        assert!(failure.contains("expects allow") && failure.contains("deny"), "{failure}");
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_named_with_file_and_line() {
-        let case = |more: &str| {
-            with(&format!("\n[[case]]\nname = \"x\"\n{more}\n"))
-                .err()
-                .map(|error| error.to_string())
-                .unwrap_or_default()
-        };
-        let principal = "principal = { role = \"admin\" }\n";
-        for (text, says) in [
-            ("expect = \"allow\"", "missing field"),
-            (&*format!("{principal}action = \"Frieze\"\nexpect = \"allow\""), "no such action"),
-            (&*format!("{principal}action = \"AliasRead\"\nexpect = \"allow\""), "needs a kind: Alias"),
-            (
-                &*format!("{principal}action = \"Freeze\"\nresource = {{ kind = \"Pools\" }}\nexpect = \"deny\""),
-                "FreezeSwitch",
-            ),
-            (&*format!("{principal}action = \"Freeze\"\nexpect = \"maybe\""), "allow"),
-            (
-                &*format!("{principal}action = \"Freeze\"\ncontext = {{ hour = 24 }}\nexpect = \"deny\""),
-                "hour is 0 to 23",
-            ),
-            (&*format!("{principal}action = \"Freeze\"\nexpcet = \"deny\""), "expcet"),
-            (&*format!("{principal}action = []\nexpect = \"deny\""), "needs a caller and an action"),
-            ("principal = { role = \"king\" }\naction = \"Freeze\"\nexpect = \"deny\"", ""),
-            ("principal = {}\naction = \"Freeze\"\nexpect = \"deny\"", "either role or terminal"),
-        ] {
-            let fault = case(text);
-            assert!(fault.starts_with("fixtures/a.toml:") && fault.contains(says), "{text}: {fault}");
-            assert!(!fault.starts_with("fixtures/a.toml:1:"), "{text}: {fault}");
-        }
-    }
-
-    #[test]
-    fn a_set_cannot_try_without_end() {
-        let case = "[[case]]\nname = \"x\"\nprincipal = { role = \"admin\" }\naction = \"Freeze\"\nexpect = \"deny\"\n";
-        let fault = with(&case.repeat(MAX_COMBINATIONS + 1)).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(fault.contains("at most 2048 combinations"), "{fault}");
-    }
-
-    #[test]
-    fn a_change_tells_which_cases_are_decided_otherwise() {
-        let shipped = Policies::load(None).unwrap();
-        let mut files: Vec<_> = shipped.files().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-        let more = "forbid (principal, action == Bauta::Action::\"Freeze\", resource);".to_owned();
-        files.push(("more.cedar".to_owned(), more));
-        let other = Policies::of(PolicyFiles::of(files).unwrap()).unwrap();
-        let changed = shipped.changed_by(&other);
-        let cases: Vec<_> = changed.iter().map(|outcome| (outcome.case.as_str(), outcome.allowed)).collect();
-        let freezes = ("fixtures/roles.toml: freezes and thaws (test operator, Freeze)", false);
-        assert!(cases.contains(&freezes) && cases.len() == 2, "{cases:?}");
-        assert!(shipped.changed_by(&shipped).is_empty());
-    }
-}
+mod tests;

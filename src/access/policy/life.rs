@@ -3,57 +3,21 @@
 //! The set in force is the store's, not a file's: files that differ are at most a proposal. It is part of the directory,
 //! so that every process on the store follows a change with its next look ([`Access::watch`]), and a decision is
 //! remembered only beside the set that took it. Policies are the whole deployment's; one tenant keeps them
-//! ([`Access::keeper`]). Called by the API, the command line and the wiring.
+//! ([`Access::keeper`]). Called by the API and the command line.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::rails::{self, Keepers};
 use super::{Outcome, Policies, PolicyError, PolicyFiles};
-use crate::access::directory::Directory;
 use crate::access::{Access, AccessError, Bound, Permit, PolicySet};
-use crate::event::{Actor, Event, What};
+use crate::event::What;
 use crate::ids::{ApprovalId, TenantId};
-use crate::keyring::Keyring;
-use crate::store::{Change, Conflict, DirectoryRows, PolicyRow, PolicySource, PolicyStatus, Store, StoreError, Write};
-
-/// Looks at a store that other processes begin with at the same time.
-const TRIES: u32 = 3;
+use crate::store::{Change, Conflict, PolicyRow, PolicySource, PolicyStatus, StoreError, Write};
 
 /// The most versions of one page: a page of 100 and the one that tells of a next page.
 const MAX_PAGE: u32 = 101;
-
-/// What to begin with on a store that has no policies yet.
-pub enum Opened {
-    /// This set.
-    Given(Box<Policies>),
-    /// The folder of the settings, or the program's own where there is none; a newer program's own then follow.
-    Settings(Option<PathBuf>),
-}
-
-/// Why there are no policies to begin with.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The files to begin with are wrong.
-    #[error(transparent)]
-    Policies(#[from] PolicyError),
-    /// What is in force cannot be compiled by this program.
-    #[error(
-        "the policies in force ({version}) do not go with this program: {source}; start the program that they were \
-         made for, put a set into force that goes with both, and upgrade then"
-    )]
-    InForce {
-        /// Which.
-        version: String,
-        /// What is wrong with them.
-        source: PolicyError,
-    },
-}
 
 /// What is proposed.
 pub enum Proposal {
@@ -79,57 +43,10 @@ pub struct PolicyView {
 }
 
 impl Access {
-    /// Reads the directory and the policies in force, or puts the first ones into force.
-    ///
-    /// # Errors
-    /// [`OpenError`].
-    pub async fn begin(store: Arc<dyn Store>, keyring: Arc<Keyring>, opened: Opened) -> Result<Self, OpenError> {
-        let (rows, policies) = begin(store.as_ref(), &opened).await?;
-        Ok(Self::new(store, keyring, Directory::of(rows, Arc::new(policies))))
-    }
-
-    /// The policies that `rows` say are in force: `current` as long as they are those. A set that this program cannot
-    /// compile, because a newer one put it into force, permits nothing here.
-    pub(in crate::access) async fn followed(
-        &self,
-        rows: &DirectoryRows,
-        current: Arc<Policies>,
-    ) -> Result<Arc<Policies>, StoreError> {
-        let Some(version) = rows.policy.as_deref().filter(|version| *version != current.version()) else {
-            return Ok(current);
-        };
-        let policies = match stored(self.store(), version).await? {
-            Ok(policies) => policies,
-            Err(error) => {
-                tracing::error!(%error, version, "the policies in force cannot be compiled here, so nothing is permitted");
-                Policies::nothing(version, current.schema.clone())
-            }
-        };
-        tracing::info!(version, "other policies are in force");
-        crate::telemetry::metrics().show_policy(version);
-        Ok(Arc::new(policies))
-    }
-
     /// The tenant whose people keep the deployment's policies: the one of the settings, else the only live tenant, or the
     /// oldest tenant where none is live. None where several are live: then the settings have to name it.
     pub fn keeper(&self) -> Option<TenantId> {
         self.directory().keeper(self.named_keeper())
-    }
-
-    /// Tells the log lines if the files of `folder` are not what is in force.
-    pub fn tell_files(&self, folder: &Path) {
-        let active = self.policies();
-        match PolicyFiles::read(folder).map(|files| files.version()) {
-            Ok(version) if version == active.version() => {}
-            Ok(version) => tracing::warn!(
-                active = active.version(),
-                files = version,
-                "the files of [policies] dir are not in force but a proposal: see bauta policy diff, then propose and approve"
-            ),
-            Err(error) => {
-                tracing::warn!(%error, active = active.version(), "the files of [policies] dir cannot be proposed")
-            }
-        }
     }
 
     /// Proposes policies over `base`, which has to be in force. Returns what would change.
@@ -320,11 +237,7 @@ impl Access {
         let Some(tenant) = directory.keeper(self.named_keeper()).and_then(|id| directory.tenant(id).cloned()) else {
             return Keepers::imagined();
         };
-        Keepers {
-            credentials: directory.standings(tenant.id, now),
-            mode: tenant.mode,
-            has_admin: directory.has_admin(tenant.id, now),
-        }
+        Keepers::of(directory.standings(tenant.id, now), tenant.mode, directory.has_admin(tenant.id, now))
     }
 
     async fn write_policy(&self, change: Change) -> Result<(), AccessError> {
@@ -369,74 +282,4 @@ async fn compared(files: PolicyFiles, current: Arc<Policies>) -> Result<Result<T
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, AccessError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| AccessError::Store(StoreError::Unavailable("the trial of policies was broken off".into())))
-}
-
-async fn begin(store: &dyn Store, opened: &Opened) -> Result<(DirectoryRows, Policies), OpenError> {
-    for _ in 0..TRIES {
-        let rows = store.directory().await?;
-        let Some(version) = rows.policy.clone() else {
-            match adopt(store, opened, None).await {
-                Err(OpenError::Store(StoreError::Conflict(Conflict::PolicyMoved))) => continue,
-                adopted => return Ok((store.directory().await?, adopted?)),
-            }
-        };
-        if follows_program(store, opened, &version).await? {
-            match adopt(store, opened, Some(version)).await {
-                Err(OpenError::Store(StoreError::Conflict(Conflict::PolicyMoved))) => continue,
-                adopted => return Ok((store.directory().await?, adopted?)),
-            }
-        }
-        let policies = stored(store, &version).await?.map_err(|source| OpenError::InForce { version, source })?;
-        return Ok((rows, policies));
-    }
-    Err(StoreError::Unavailable("other processes change the policies without end".into()).into())
-}
-
-/// Whether nobody ever chose policies here, and the program's own are others by now.
-async fn follows_program(store: &dyn Store, opened: &Opened, version: &str) -> Result<bool, StoreError> {
-    if !matches!(opened, Opened::Settings(None)) || PolicyFiles::shipped().version() == version {
-        return Ok(false);
-    }
-    Ok(store.policy(version).await?.is_some_and(|row| row.source == PolicySource::Program))
-}
-
-/// Puts what there is to begin with into force.
-async fn adopt(store: &dyn Store, opened: &Opened, over: Option<String>) -> Result<Policies, OpenError> {
-    let (files, source) = match opened {
-        Opened::Given(policies) => (policies.files().clone(), PolicySource::Program),
-        Opened::Settings(None) => (PolicyFiles::shipped(), PolicySource::Program),
-        Opened::Settings(Some(folder)) => (PolicyFiles::read(folder)?, PolicySource::Folder),
-    };
-    let policies = Policies::of(files)?;
-    if source == PolicySource::Folder {
-        policies.try_fixtures().map_err(PolicyError::from)?;
-        rails::check(&policies, &Keepers::imagined())?;
-    }
-    let (now, version) = (store.now(), policies.version().to_owned());
-    let row = PolicyRow {
-        version: version.clone(),
-        status: PolicyStatus::Active,
-        source,
-        base: over.clone(),
-        proposer: "bauta".to_owned(),
-        approver: None,
-        proposed_at: now,
-        activated_at: Some(now),
-        ended_at: None,
-    };
-    let what = What::PolicyActivated { version: version.clone(), over: over.clone() };
-    let event = Event { at: now, tenant: None, actor: Actor::Worker, policy: Some(version), what };
-    let write = Write::AdoptPolicy { row, files: policies.files().to_json(), over };
-    store.commit(Change::telling(event).with(write)).await?;
-    Ok(policies)
-}
-
-/// A version as the store keeps it, compiled. What its name does not stand for is not taken.
-async fn stored(store: &dyn Store, version: &str) -> Result<Result<Policies, PolicyError>, StoreError> {
-    let text = store.policy_files(version).await?.ok_or(StoreError::Corrupt("set of policies"))?;
-    let compiled = PolicyFiles::from_json(&text).and_then(Policies::of);
-    if compiled.as_ref().is_ok_and(|policies| policies.version() != version) {
-        return Err(StoreError::Corrupt("set of policies"));
-    }
-    Ok(compiled)
 }

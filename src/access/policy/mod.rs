@@ -6,14 +6,16 @@
 //! that can never apply, text that looks like other text) are errors here. Nothing is loaded in part.
 //!
 //! `beside` knows the files that are no Cedar, [`fixtures`] tries a set on cases written down, `rails` says which sets
-//! may never come into force, `life` leads a set from proposal to force, `diff` compares two.
+//! may never come into force, `life` leads a set from proposal to force, `begin` finds what a store begins with, `diff` compares two.
 
+mod begin;
 mod beside;
 mod diff;
 mod files;
 mod fixtures;
 mod life;
 mod rails;
+mod somebody;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -25,9 +27,10 @@ use serde::Serialize;
 use super::retention::{RETENTION_FILE, Retention};
 use super::{BUDGETS_FILE, Budgets};
 
+pub use begin::{OpenError, Opened};
 pub use files::PolicyFiles;
 pub use fixtures::{Failure, Outcome};
-pub use life::{OpenError, Opened, PolicyView, Proposal};
+pub use life::{PolicyView, Proposal};
 
 const SCHEMA: &str = include_str!("../../../policies/bauta.cedarschema");
 const SCHEMA_FILE: &str = "bauta.cedarschema";

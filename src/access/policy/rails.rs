@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use super::fixtures::{Somebody, kind_of};
+use super::somebody::{Somebody, kind_of};
 use super::{Policies, PolicyError};
 use crate::access::authorize::Asked;
 use crate::access::{Action, Standing};
@@ -21,17 +21,29 @@ const MAX_PURPOSES: usize = 64;
 /// Addresses that callers may come from: this machine, and one of the documentation (RFC 5737).
 const ADDRESSES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))];
 
+/// Credentials tried at most: admins first, then approvers.
+const MAX_CREDENTIALS: usize = 64;
+
 /// Those who may change policies today.
 pub(super) struct Keepers {
-    /// The keeping tenant's credentials that have not ended.
-    pub(super) credentials: Vec<Arc<Standing>>,
-    /// The keeping tenant's mode.
-    pub(super) mode: Mode,
-    /// Whether the tenant has an admin.
-    pub(super) has_admin: bool,
+    credentials: Vec<Arc<Standing>>,
+    mode: Mode,
+    has_admin: bool,
 }
 
 impl Keepers {
+    /// Of the keeping tenant: its credentials that have not ended, its mode, whether it has an admin.
+    pub(super) fn of(mut credentials: Vec<Arc<Standing>>, mode: Mode, has_admin: bool) -> Self {
+        let rank = |role| match role {
+            Role::Admin => 0,
+            Role::Approver => 1,
+            _ => 2,
+        };
+        credentials.sort_by_key(|standing| (rank(standing.role), standing.credential));
+        credentials.truncate(MAX_CREDENTIALS);
+        Self { credentials, mode, has_admin }
+    }
+
     /// Somebody of each role in a live tenant, where nobody is known.
     pub(super) fn imagined() -> Self {
         let credentials = Role::ALL.into_iter().map(|role| Somebody::standing(role, Mode::Live, role.as_str(), None));
@@ -47,27 +59,23 @@ impl Keepers {
         self.credentials.iter().map(credential).chain([terminal])
     }
 
-    /// Whether any of them could do `action` at some hour, with or without the word of another of them.
-    fn could(&self, policies: &Policies, action: Action) -> bool {
+    /// Whether any of them could do `action` at some hour, with or without the word of one of `deciders`.
+    fn could(&self, policies: &Policies, action: Action, deciders: &[Somebody]) -> bool {
         self.callers().any(|(caller, addresses)| {
             let second_person = self.has_second_person(&caller);
             let may = |approved| may(policies, (&caller, &addresses), action, Eyes { approved, second_person });
-            may(false) || (may(true) && self.has_decider(policies, &caller))
+            let in_person = matches!(caller, Somebody::Credential(_));
+            may(false) || (in_person && deciders.iter().any(|decider| !decider.is_person_of(&caller)) && may(true))
         })
     }
 
-    /// Whether somebody other than `caller` could approve what it asks for.
-    fn has_decider(&self, policies: &Policies, caller: &Somebody) -> bool {
-        self.callers().any(|(decider, addresses)| {
-            let second_person = self.has_second_person(&decider);
-            !decider.is_person_of(caller)
-                && may(
-                    policies,
-                    (&decider, &addresses),
-                    Action::ApprovalDecide,
-                    Eyes { approved: false, second_person },
-                )
-        })
+    /// Those who could approve what others ask for.
+    fn deciders(&self, policies: &Policies) -> Vec<Somebody> {
+        let decides = |(decider, addresses): &(Somebody, Vec<IpAddr>)| {
+            let eyes = Eyes { approved: false, second_person: self.has_second_person(decider) };
+            may(policies, (decider, addresses), Action::ApprovalDecide, eyes)
+        };
+        self.callers().filter(decides).map(|(decider, _)| decider).collect()
     }
 
     fn has_second_person(&self, caller: &Somebody) -> bool {
@@ -93,8 +101,9 @@ fn may(policies: &Policies, (caller, addresses): (&Somebody, &[IpAddr]), action:
 
 /// Refuses a set that may never come into force.
 pub(super) fn check(policies: &Policies, keepers: &Keepers) -> Result<(), PolicyError> {
+    let deciders = keepers.deciders(policies);
     for action in [Action::PolicyPropose, Action::PolicyActivate] {
-        if !keepers.could(policies, action) {
+        if !keepers.could(policies, action, &deciders) {
             let name = action.as_str();
             return Err(PolicyError::Unsafe(format!(
                 "nobody who keeps the policies could do {name} under this set, so that it could never be changed \

@@ -146,3 +146,25 @@ async fn the_example_of_the_readme_loads_beside_the_roles_and_forbids() {
     world.pass(Duration::from_secs(12 * 3_600));
     assert!(reveal().await, "it is {} UTC", world.now());
 }
+
+#[test]
+fn every_example_holds_its_cases_beside_what_ships() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/examples");
+    let mut examples = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "cedar") {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let read = |ending: &str| std::fs::read_to_string(folder.join(format!("{name}.{ending}"))).unwrap();
+        let shipped = PolicyFiles::shipped();
+        let mut files: Vec<_> = shipped.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+        files.push((format!("{name}.cedar"), read("cedar")));
+        files.push((format!("fixtures/{name}.toml"), read("toml")));
+        let policies = Policies::of(PolicyFiles::of(files).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        policies.check().unwrap_or_else(|error| panic!("{name}: {error}"));
+        examples += 1;
+    }
+    assert!(examples >= 3, "{examples}");
+}
