@@ -34,7 +34,8 @@ pub enum Policy {
     /// Put a proposal into force, in every process within a second
     Approve {
         /// The proposed version
-        version: String,
+        #[arg(value_name = "VERSION")]
+        which: String,
         /// The approval, once another person approved: apr_…
         #[arg(long)]
         approval: Option<ApprovalId>,
@@ -42,14 +43,16 @@ pub enum Policy {
     /// Take a proposal back
     Withdraw {
         /// The proposed version
-        version: String,
+        #[arg(value_name = "VERSION")]
+        which: String,
     },
     /// List versions, the last proposed first
     List,
     /// Show a version, or write its files into a folder
     Show {
         /// The version [default: the one in force]
-        version: Option<String>,
+        #[arg(value_name = "VERSION")]
+        which: Option<String>,
         /// A folder to write its files into
         #[arg(short, long, value_name = "DIR")]
         output: Option<PathBuf>,
@@ -62,8 +65,8 @@ pub struct Files {
     /// The folder [default: the one of the settings, else the built-in policies]
     dir: Option<PathBuf>,
     /// A version that is kept, instead of files
-    #[arg(long, conflicts_with = "dir")]
-    version: Option<String>,
+    #[arg(long, value_name = "VERSION", conflicts_with = "dir")]
+    kept: Option<String>,
 }
 
 impl Policy {
@@ -79,17 +82,17 @@ impl Policy {
                 let proposal = files.read(place)?;
                 place.with_app(async |app| propose(&app, proposal, base).await)
             }
-            Self::Approve { version, approval } => place.with_app(async |app| approve(&app, version, approval).await),
-            Self::Withdraw { version } => place.with_app(async |app| withdraw(&app, version).await),
+            Self::Approve { which, approval } => place.with_app(async |app| approve(&app, which, approval).await),
+            Self::Withdraw { which } => place.with_app(async |app| withdraw(&app, which).await),
             Self::List => place.with_app(async |app| list(&app).await),
-            Self::Show { version, output } => place.with_app(async |app| show(&app, version, output.as_deref()).await),
+            Self::Show { which, output } => place.with_app(async |app| show(&app, which, output.as_deref()).await),
         }
     }
 }
 
 impl Files {
     fn read(self, place: &Place) -> Result<Proposal, CommandError> {
-        match self.version {
+        match self.kept {
             Some(version) => Ok(Proposal::Version(version)),
             None => Ok(Proposal::Files(read(place, self.dir)?)),
         }

@@ -70,7 +70,7 @@ async fn a_change_is_followed_in_every_process_and_named_in_what_it_decided() {
 
     // Back to the first, from another process.
     let first = first["version"].as_str().unwrap();
-    let told = done(&cli(&shop, &admin, &["policy", "propose", "--version", first]));
+    let told = done(&cli(&shop, &admin, &["policy", "propose", "--kept", first]));
     assert!(told.contains(&format!("proposed {first} over {version}")), "{told}");
     done(&cli(&shop, &admin, &["policy", "approve", first]));
     eventually("the service follows", 10, async || tokenizes(&shop).await.then_some(())).await;
@@ -101,8 +101,12 @@ async fn others_than_the_keeping_tenants_people_neither_read_nor_change_policies
     }
     let refused = cli(&shop, &shop.admin, &["policy", "list"]);
     assert_eq!(refused.status.code(), Some(1), "the key of another tenant");
-    let refused = shop.service.cli(&["policy", "approve", &version]);
+    let wish = with(&shop, &keeper(&shop.service), "more.cedar", ONE_SHOP).await;
+    let proposed = shop.post("/v1/policies", &keeper(&shop.service), wish).await.expect(201).text_at("/version");
+    let refused = shop.service.cli(&["policy", "approve", &proposed]);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "the terminal, where there is an admin");
+    assert!(told.contains("BAUTA_CREDENTIAL"), "{told}");
     done(&shop.service.cli(&["policy", "list"]));
 }
 
