@@ -213,12 +213,15 @@ async fn other_policies_ask_again() {
     };
     let version = run(&["policy", "propose"]);
     assert_eq!(run(&["policy", "approve", &version]), version);
+    let other = office.token(BEN.0).await;
     eventually("the policies are in force", 10, async || {
-        let refused = office.reveal(&office.custodian, &token, Some(&id)).await;
-        (refused.status == 409 && refused.code() == "approval_mismatch").then_some(())
+        let asked = office.asked(&other).await;
+        let seen = office.call("GET", &format!("/v1/approvals/{asked}"), &office.approver, None).await.expect(200);
+        (seen.text_at("/policy") == version).then_some(())
     })
     .await;
-    office.leaves_no_trace_of(&[ANNA]);
+    assert_eq!(office.reveal(&office.custodian, &token, Some(&id)).await.expect(409).code(), "approval_mismatch");
+    office.leaves_no_trace_of(&[ANNA, BEN]);
 }
 
 #[actix_web::test]
