@@ -77,7 +77,7 @@ impl Access {
         let verdict = match caller {
             Caller::Credential(principal) => {
                 stands(principal, directory, action, now)?;
-                directory.memo.settle(asked.question(principal), judged)
+                directory.memo.settle(asked.question(principal, now), judged)
             }
             // Whoever owns the machine is not stopped by a freeze; what a terminal may do at all is little.
             Caller::Terminal(_) => judged(),
@@ -262,7 +262,7 @@ impl Asked {
         }
     }
 
-    fn question(&self, principal: &Principal) -> Question {
+    fn question(&self, principal: &Principal, now: Timestamp) -> Question {
         Question {
             credential: principal.credential,
             action: self.action,
@@ -274,7 +274,7 @@ impl Asked {
             grants: self.grants,
             approved: self.approved,
             address: principal.from(),
-            hour: self.hour,
+            hour: now.as_secs().div_euclid(3_600),
         }
     }
 

@@ -31,7 +31,9 @@ pub(super) struct Question {
     pub(super) grants: Option<Role>,
     pub(super) approved: bool,
     pub(super) address: IpAddr,
-    pub(super) hour: u8,
+    /// Counted from the epoch: what depends on how long ago something was (who left, whose credential ended) is decided
+    /// anew each hour.
+    pub(super) hour: i64,
 }
 
 /// The decision, and whether the caller sees all audiences and masks with it.
