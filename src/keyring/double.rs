@@ -96,7 +96,11 @@ impl State {
             Write::Lookalike(row) if self.lookalikes.get(&row.mark).is_some_and(|known| known != row) => {
                 Err(StoreError::Conflict(Conflict::Taken))
             }
-            Write::Key(_) | Write::DoomKeys { .. } | Write::KekDestroyed { .. } | Write::RewrapKey { .. } => Ok(()),
+            Write::KekDestroyed { owner } if !self.doomed.contains(owner) => {
+                Err(StoreError::Conflict(Conflict::Missing))
+            }
+            Write::Key(_) | Write::DoomKeys { .. } | Write::KekDestroyed { .. } => Ok(()),
+            Write::RewrapKey { .. } | Write::RetireKey { .. } => Ok(()),
             Write::Spend(spend) => {
                 let spent = self.budgets.get(&Self::budget(spend)).copied().unwrap_or_default();
                 let fits = spent + spend.count <= spend.limit;
@@ -123,6 +127,10 @@ impl State {
             Write::RewrapKey { key, from } => {
                 let known = self.keys.iter_mut().find(|known| known.wrapped == from).unwrap();
                 *known = key;
+                self.keys_version += 1;
+            }
+            Write::RetireKey { owner, purpose, version } => {
+                self.keys.retain(|key| (&key.owner, &key.purpose, key.version) != (&owner, &purpose, version));
                 self.keys_version += 1;
             }
             Write::DoomKeys { owner } => {

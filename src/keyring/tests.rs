@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod away;
+
 use std::path::Path;
 
 use tempfile::TempDir;

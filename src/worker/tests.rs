@@ -1,6 +1,8 @@
 //! The outbox emptied over the real store and a carrier that answers as told.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod rotate;
+
 use std::future::Future;
 use std::time::Duration;
 

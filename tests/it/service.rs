@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ pub struct Service {
     /// `http://127.0.0.1:port`
     pub base: String,
     folder: TempDir,
+    environment: Vec<(&'static str, PathBuf)>,
     client: reqwest::Client,
 }
 
@@ -82,16 +83,26 @@ impl Service {
 
     /// With these settings besides the listeners' addresses and the place of the keys, outside the data folder.
     pub async fn start_with(settings: &str) -> Self {
+        Self::start_in("[kms]\npath = \"kms\"\n", settings, &[]).await
+    }
+
+    /// With these settings of the KMS, in this environment.
+    pub async fn start_with_kms(kms: &str, environment: &[(&'static str, PathBuf)]) -> Self {
+        Self::start_in(&format!("[kms]\n{kms}"), "", environment).await
+    }
+
+    async fn start_in(kms: &str, settings: &str, environment: &[(&'static str, PathBuf)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let settings = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n[kms]\npath = \"kms\"\n{settings}"
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n{kms}{settings}"
         );
         std::fs::write(folder.path().join("bauta.toml"), &settings).expect("settings");
         let mut service = Self {
             child: None,
             base: format!("http://127.0.0.1:{port}"),
             folder,
+            environment: environment.to_vec(),
             client: reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client"),
         };
         service.restart().await;
@@ -120,6 +131,22 @@ impl Service {
             assert!(Instant::now() < deadline, "not ready; it said:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// A start in this environment, which has to be refused. Gives the exit code and what it said.
+    pub fn refused(&self, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut command = self.command(&["serve"]);
+        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().expect("bauta");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while child.try_wait().expect("a child").is_none() {
+            if Instant::now() > deadline {
+                let _ = child.kill();
+                panic!("it started");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let ended = child.wait_with_output().expect("an end");
+        (ended.status.code(), String::from_utf8_lossy(&ended.stderr).into_owned())
     }
 
     /// Ends the process as an operator would, with SIGTERM, and waits until it has. None if it was not running.
@@ -158,6 +185,7 @@ impl Service {
             .args(arguments)
             .args(["--config", "bauta.toml", "--data", "data"])
             .current_dir(self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

@@ -2,4 +2,6 @@
 
 mod conformance;
 mod peers;
+mod rotation;
+mod serving;
 mod transit;
