@@ -23,7 +23,7 @@ use carriers::{smpp, watch_links};
 pub use doors::Doors;
 pub use error::AppError;
 
-use crate::access::{Access, Action, Credentials, NewCredential, Opened, Pools, Terminal};
+use crate::access::{Access, Action, Credentials, NewCredential, NewProofs, Opened, Pools, Terminal};
 use crate::alias::{Alias, Import, NewPool};
 use crate::api::Api;
 use crate::audit::Log;
@@ -229,6 +229,7 @@ impl App {
             audience: None,
             networks: Vec::new(),
             ends_at: None,
+            proofs: NewProofs::default(),
         };
         Ok(self.access.issue(&permit, new).await?.key)
     }
@@ -281,6 +282,8 @@ impl App {
             sandbox: Some(Arc::clone(&self.sandbox)),
             inbox: Arc::clone(&self.relay) as _,
             trusted_proxies: self.config.trusted_proxies.clone(),
+            issuer: public_url(&self.config),
+            client_certificates: self.config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
         }
     }
 

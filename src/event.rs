@@ -105,7 +105,18 @@ pub enum What {
     #[serde(rename = "tenant.created")]
     TenantCreated { mode: Mode, region: Option<String> },
     #[serde(rename = "credential.created")]
-    CredentialCreated { credential: CredentialId, role: Role, person: String, audience: Option<String> },
+    CredentialCreated {
+        credential: CredentialId,
+        role: Role,
+        person: String,
+        audience: Option<String>,
+        /// What it is bound to beside its key: `client_cert`, `signature`, separated by spaces.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        bound: String,
+        /// What every request of it has to bring, separated by spaces.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        requires: String,
+    },
     #[serde(rename = "credential.rotated")]
     CredentialRotated { credential: CredentialId, successor: CredentialId },
     #[serde(rename = "credential.revoked")]

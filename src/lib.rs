@@ -17,7 +17,7 @@
 //! | services | [`rights`]: erase, export, change a number · [`relay`]: a message across · [`verify`]: one-time codes · [`alias`]: legs and pools · [`dispatch`]: to a carrier · [`vault`]: numbers against tokens · [`keyring`]: keys and the KMS · [`access`]: who may · [`guard`]: limits · [`audit`]: reading the log |
 //! | ports | [`store`]: durable and short-lived, with their adapters · [`carrier`]: SMPP, sandbox · [`tls`]: certificates of the public listener and of its clients |
 //! | | [`telemetry`]: scrubbed log lines, counters · [`process`]: memory that stays private |
-//! | core, pure | [`event`] · [`token`] · [`phone`] · [`crypto`] · [`message`] · [`ids`] · [`config`] · [`clock`] |
+//! | core, pure | [`event`] · [`token`] · [`phone`] · [`crypto`] · [`message`] · [`signing`] · [`ids`] · [`config`] · [`clock`] |
 //!
 //! # Follow one number
 //!
@@ -57,6 +57,7 @@ pub mod phone;
 pub mod process;
 pub mod relay;
 pub mod rights;
+pub mod signing;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -20,7 +20,7 @@ use super::{Access, Action, Allowance, Caller, Denied, Policies, Principal, Term
 use crate::clock::Timestamp;
 use crate::event::{Event, Role, What};
 use crate::ids::TenantId;
-use crate::store::Change;
+use crate::store::{Change, With};
 
 /// What is asked about beside the resource: everything that the tenant keeps, of every audience.
 const HOLDINGS: &str = "Holdings";
@@ -188,6 +188,7 @@ pub(super) struct Asked {
     pub(super) grants: Option<Role>,
     pub(super) approved: bool,
     pub(super) address: Option<IpAddr>,
+    pub(super) with: With,
     pub(super) hour: u8,
 }
 
@@ -205,6 +206,7 @@ impl Asked {
             grants: None,
             approved: false,
             address: None,
+            with: With::NONE,
             hour: 0,
         }
     }
@@ -241,6 +243,10 @@ impl Asked {
                 Caller::Credential(principal) => Some(principal.from()),
                 Caller::Terminal(_) => None,
             },
+            with: match caller {
+                Caller::Credential(principal) => principal.with(),
+                Caller::Terminal(_) => With::NONE,
+            },
             hour: u8::try_from(now.as_secs().div_euclid(3_600).rem_euclid(24)).unwrap_or(0),
         }
     }
@@ -258,6 +264,7 @@ impl Asked {
             grants: None,
             approved: self.approved,
             address: self.address,
+            with: self.with,
             hour: self.hour,
         }
     }
@@ -274,6 +281,7 @@ impl Asked {
             grants: self.grants,
             approved: self.approved,
             address: principal.from(),
+            with: self.with,
             hour: now.as_secs().div_euclid(3_600),
         }
     }
@@ -296,10 +304,12 @@ impl Asked {
         attributes.extend(optional("audience", self.audience.as_deref()));
         let resource = entity(self.kind, self.id.as_deref().unwrap_or(""), attributes)?;
 
+        let with = self.with.iter().map(|proof| Value::new_string(proof.as_str().to_owned()));
         let mut circumstances = vec![
             ("hour".to_owned(), Value::new_long(self.hour.into())),
             ("approved".to_owned(), Value::new_bool(self.approved)),
             ("second_person".to_owned(), Value::new_bool(second_person)),
+            ("with".to_owned(), Value::new_set(with)),
         ];
         circumstances.extend(optional("purpose", self.purpose.as_deref()));
         circumstances.extend(self.address.map(|from| ("address".to_owned(), Value::new_ip(from.to_string()))));

@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 
 use super::directory::Directory;
 use super::key;
+use super::proofs::{self, NewProofs, NewSigning};
 use super::{Access, AccessError, Bound, Credentials, Denied, Permit};
 use crate::clock::Timestamp;
 use crate::event::{Role, What};
 use crate::ids::{self, ApprovalId, CredentialId, TenantId};
-use crate::store::{Change, Conflict, CredentialRow, StoreError, Write};
+use crate::store::{Change, Conflict, CredentialRow, Proofs, StoreError, Write};
 
 /// How long an old key goes on beside its successor, unless the caller says.
 const OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -42,6 +43,19 @@ pub struct NewCredential {
     pub networks: Vec<ipnet::IpNet>,
     /// When it ends, if it does by itself.
     pub ends_at: Option<Timestamp>,
+    /// What it is bound to beside its key.
+    pub proofs: NewProofs,
+}
+
+/// What is to differ in a successor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Renewal {
+    /// How long the old one goes on; 24 h if not said, 30 days at most.
+    pub overlap: Option<Duration>,
+    /// Another client certificate. A credential that is its certificate needs one.
+    pub certificate: Option<[u8; 32]>,
+    /// Another Ed25519 key. A secret for HMAC is always made anew.
+    pub signing_key: Option<[u8; 32]>,
 }
 
 impl NewCredential {
@@ -57,6 +71,7 @@ impl NewCredential {
             "ip": networks,
             "expires_at": self.ends_at.filter(|_| life.is_none()),
             "expires_in_s": life.map(|life| life.as_secs()),
+            "bound": self.proofs.summary(),
         });
         let digest = Bound::digest([b"issue".as_slice(), summary.to_string().as_bytes()]);
         Bound { digest, summary, reference: None, approval }
@@ -67,8 +82,10 @@ impl NewCredential {
 pub struct Issued {
     /// As stored.
     pub row: CredentialRow,
-    /// `bk_live_…` or `bk_test_…`.
+    /// `bk_live_…` or `bk_test_…`; empty for a credential that is its certificate.
     pub key: Zeroizing<String>,
+    /// What it signs requests with, base64, if that is a shared secret.
+    pub signing_secret: Option<Zeroizing<String>>,
 }
 
 /// A credential as lists show it.
@@ -90,6 +107,9 @@ pub struct CredentialView {
     pub ends_at: Option<Timestamp>,
     /// Whether it is frozen.
     pub frozen: bool,
+    /// What it is bound to beside its key.
+    #[serde(skip)]
+    pub proofs: Proofs,
 }
 
 impl Access {
@@ -101,12 +121,15 @@ impl Access {
         let now = self.now();
         check(&new, now)?;
         covers(permit, new.role)?;
+        new.proofs.check(&self.directory(), now)?;
         let issued = self.draw(permit, &new, now);
         let told = What::CredentialCreated {
             credential: issued.row.id,
             role: new.role,
             person: new.person,
             audience: new.audience.clone(),
+            bound: proofs::bound(&issued.row.proofs),
+            requires: issued.row.proofs.requires.spelled(),
         };
         let mut change = permit.change(now, told).with(Write::Credential(issued.row.clone()));
         if let Some(audience) = new.audience {
@@ -116,19 +139,33 @@ impl Access {
         Ok(issued)
     }
 
-    /// Makes a successor with the same role, person, audience, networks and length of life; the old key goes on for
-    /// `overlap`, 24 h if none is given, 30 days at most.
+    /// [`Self::renew`] with nothing but the overlap said.
     ///
     /// # Errors
-    /// [`AccessError::NotFound`] for one that ended or is another tenant's; a frozen one has no successor.
+    /// As [`Self::renew`].
     pub async fn rotate(
         &self,
         permit: &Permit<Credentials>,
         id: CredentialId,
         overlap: Option<Duration>,
     ) -> Result<Issued, AccessError> {
+        self.renew(permit, id, Renewal { overlap, ..Renewal::default() }).await
+    }
+
+    /// Makes a successor with the same role, person, audience, networks, length of life, certificate, signing key and
+    /// demands, as far as `renewal` does not say otherwise; a secret for HMAC is made anew. The old one goes on for the
+    /// overlap.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] for one that ended or is another tenant's; a frozen one has no successor.
+    pub async fn renew(
+        &self,
+        permit: &Permit<Credentials>,
+        id: CredentialId,
+        renewal: Renewal,
+    ) -> Result<Issued, AccessError> {
         let now = self.now();
-        let overlap = overlap.unwrap_or(OVERLAP);
+        let overlap = renewal.overlap.unwrap_or(OVERLAP);
         if overlap > LONGEST_OVERLAP {
             return Err(AccessError::Invalid { field: "overlap", rule: "at most 30 days" });
         }
@@ -145,7 +182,9 @@ impl Access {
             audience: old.audience,
             networks: old.networks,
             ends_at: old.ends_at.map(|expiry| now.plus(old.created_at.until(expiry))),
+            proofs: renewal.proofs(&old.proofs),
         };
+        successor.proofs.check(&self.directory(), now)?;
         let issued = self.draw(permit, &successor, now);
         let told = What::CredentialRotated { credential: id, successor: issued.row.id };
         let change = permit.change(now, told).with(Write::Credential(issued.row.clone())).with(Write::EndCredential {
@@ -191,12 +230,12 @@ impl Access {
         self.directory().credential(id).filter(|row| row.tenant == tenant).map(|row| row.role)
     }
 
-    /// What a second person approves of a rotation: which credential, and how long the old key goes on.
+    /// What a second person approves of a rotation: which credential, what changes, and how long the old key goes on.
     pub fn bound_rotation(
         &self,
         tenant: TenantId,
         id: CredentialId,
-        overlap: Option<Duration>,
+        renewal: &Renewal,
         approval: Option<ApprovalId>,
     ) -> Bound {
         let directory = self.directory();
@@ -206,7 +245,8 @@ impl Access {
             "credential": id,
             "role": row.map(|row| row.role),
             "person": row.map(|row| &row.person),
-            "overlap_s": overlap.unwrap_or(OVERLAP).as_secs(),
+            "overlap_s": renewal.overlap.unwrap_or(OVERLAP).as_secs(),
+            "bound": renewal.changed().summary(),
         });
         let digest = Bound::digest([b"rotate".as_slice(), summary.to_string().as_bytes()]);
         Bound { digest, summary, reference: None, approval }
@@ -214,8 +254,9 @@ impl Access {
 
     fn draw(&self, permit: &Permit<Credentials>, new: &NewCredential, now: Timestamp) -> Issued {
         let key = key::fresh(permit.mode());
+        let id = ids::fresh();
         let row = CredentialRow {
-            id: ids::fresh(),
+            id,
             tenant: permit.tenant(),
             secret: self.system().credential(&key),
             person: new.person.clone(),
@@ -224,8 +265,11 @@ impl Access {
             networks: new.networks.clone(),
             created_at: now,
             ends_at: new.ends_at,
+            proofs: new.proofs.row(),
         };
-        Issued { row, key }
+        let signing_secret = self.signing_secret(id, &row.proofs);
+        let key = if new.proofs.keyless { Zeroizing::default() } else { key };
+        Issued { row, key, signing_secret }
     }
 
     /// Commits a change of the directory, and sees it here at once.
@@ -250,6 +294,24 @@ fn view(row: &CredentialRow, directory: &Directory) -> CredentialView {
         created_at: row.created_at,
         ends_at: row.ends_at,
         frozen: directory.frozen().credential(row.id),
+        proofs: row.proofs.clone(),
+    }
+}
+
+impl Renewal {
+    /// What it says beside the overlap.
+    fn changed(&self) -> NewProofs {
+        let signing = self.signing_key.map(NewSigning::Ed25519);
+        NewProofs { certificate: self.certificate, signing, ..NewProofs::default() }
+    }
+
+    fn proofs(&self, old: &Proofs) -> NewProofs {
+        let same = NewProofs::successor(old);
+        NewProofs {
+            certificate: self.certificate.or(same.certificate),
+            signing: self.signing_key.map(NewSigning::Ed25519).or(same.signing),
+            ..same
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::event::{Actor, Event, What};
 use crate::ids::CredentialId;
 use crate::keyring::KeyError;
-use crate::store::StoreError;
+use crate::store::{Proof, StoreError};
 
 /// Why a caller does not get what it asked for.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,19 @@ pub enum Denied {
     /// A credential from outside its networks. To the caller the same as [`Self::Unauthenticated`].
     #[error("the credential may not come from this address")]
     AddressNotAllowed,
+    /// A credential over a connection with another certificate than its own. To the caller the same as
+    /// [`Self::Unauthenticated`].
+    #[error("the credential is bound to another certificate")]
+    OtherCertificate,
+    /// The credential is valid, but has to bring this proof too.
+    #[error("the credential demands one more proof: {}", .0.as_str())]
+    Lacking(Proof),
+    /// A signature by no key that is known, or over another request.
+    #[error("the signature is not valid")]
+    SignatureInvalid,
+    /// A valid signature, made too long ago or in the future.
+    #[error("the signature is not of now")]
+    SignatureStale,
     /// The policies do not permit it.
     #[error("the policies do not permit this")]
     Forbidden,
@@ -39,7 +52,14 @@ impl Denied {
     /// The stable name in problem documents and in the log. A wrong address is not told from a wrong key.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Unauthenticated | Self::AddressNotAllowed => "unauthenticated",
+            Self::Unauthenticated | Self::AddressNotAllowed | Self::OtherCertificate => "unauthenticated",
+            Self::Lacking(Proof::Key) => "key_required",
+            Self::Lacking(Proof::OAuth) => "oauth_required",
+            Self::Lacking(Proof::Tls) => "tls_required",
+            Self::Lacking(Proof::ClientCert) => "client_cert_required",
+            Self::Lacking(Proof::Signature) => "signature_required",
+            Self::SignatureInvalid => "signature_invalid",
+            Self::SignatureStale => "signature_stale",
             Self::Forbidden => "forbidden",
             Self::Frozen => "frozen",
             Self::Store(_) => "unavailable",
@@ -121,9 +141,6 @@ enum Refused {
 /// A known caller's refusals beyond those told one by one.
 const FURTHER: &str = "further";
 
-/// A valid credential used from outside its networks.
-const ADDRESS: &str = "address";
-
 /// What waited, taken out to be written; given back if it cannot be.
 pub(super) struct Due(Vec<((i64, Refused), u64)>);
 
@@ -133,9 +150,9 @@ impl Ledger {
         self.add((now.as_secs(), Refused::Strangers(prefix(from))), 1);
     }
 
-    /// Counts a valid credential used from outside its networks.
-    pub(super) fn astray(&self, credential: CredentialId, now: Timestamp) {
-        self.add((now.as_secs(), Refused::Known(credential, ADDRESS)), 1);
+    /// Counts a valid credential that was not let in, and why: from outside its networks, say.
+    pub(super) fn astray(&self, credential: CredentialId, why: &'static str, now: Timestamp) {
+        self.add((now.as_secs(), Refused::Known(credential, why)), 1);
     }
 
     /// Counts a denial of a known caller. True if it is to have an entry of its own; else it is summed here.

@@ -25,6 +25,8 @@ pub(super) struct Directory {
     tenants: HashMap<TenantId, Arc<TenantRow>>,
     by_secret: HashMap<[u8; 32], Arc<Standing>>,
     by_id: HashMap<CredentialId, Entry>,
+    /// Credentials that are their certificate, by its thumbprint.
+    by_certificate: HashMap<[u8; 32], Vec<Arc<Standing>>>,
     frozen: Frozen,
     policies: Arc<Policies>,
     erasures: HashSet<TenantId>,
@@ -100,6 +102,7 @@ impl Directory {
             tenants: rows.tenants.into_iter().map(|row| (row.id, Arc::new(row))).collect(),
             by_secret: HashMap::new(),
             by_id: HashMap::new(),
+            by_certificate: HashMap::new(),
             frozen: Frozen::default(),
             policies,
             erasures: rows.erasures.into_iter().collect(),
@@ -116,6 +119,9 @@ impl Directory {
         let Some(tenant) = self.tenants.get(&row.tenant) else { return };
         let standing = Arc::new(Standing::of(&row, tenant));
         self.by_secret.insert(row.secret, Arc::clone(&standing));
+        if let (true, Some(certificate)) = (row.proofs.keyless, row.proofs.certificate) {
+            self.by_certificate.entry(certificate).or_default().push(Arc::clone(&standing));
+        }
         self.by_id.insert(row.id, Entry { row, standing });
     }
 
@@ -128,6 +134,7 @@ impl Directory {
             tenants: self.tenants.clone(),
             by_secret: self.by_secret.clone(),
             by_id: self.by_id.clone(),
+            by_certificate: self.by_certificate.clone(),
             frozen,
             policies: Arc::clone(&self.policies),
             erasures: self.erasures.clone(),
@@ -142,6 +149,18 @@ impl Directory {
 
     pub(super) fn by_secret(&self, secret: &[u8; 32]) -> Option<&Arc<Standing>> {
         self.by_secret.get(secret)
+    }
+
+    /// The one live credential that is this certificate. Two would be a mistake of whoever issued them, and choosing
+    /// between them a worse one: then there is none.
+    pub(super) fn by_certificate(&self, thumbprint: &[u8; 32], now: Timestamp) -> Option<&Arc<Standing>> {
+        let mut live = self.by_certificate.get(thumbprint)?.iter().filter(|standing| !standing.ended(now));
+        live.next().filter(|_| live.next().is_none())
+    }
+
+    /// Whether a live credential is this certificate.
+    pub(super) fn has_certificate(&self, thumbprint: &[u8; 32], now: Timestamp) -> bool {
+        self.by_certificate.get(thumbprint).is_some_and(|all| all.iter().any(|standing| !standing.ended(now)))
     }
 
     pub(super) fn standing(&self, id: CredentialId) -> Option<&Arc<Standing>> {

@@ -3,18 +3,16 @@
 //! Every other file of this room adds its part of [`Access`]. A change made here is seen here at once; one made by
 //! another process within [`POLL`] and the time to read it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::{Mutex, watch};
 
+use super::Policies;
 use super::denial::Ledger;
 use super::directory::{Directory, Target};
-use super::key::MAX_LENGTH;
 use super::policy::{OpenError, Opened};
-use super::{Denied, Policies, Principal, Standing, key_mode};
 use crate::clock::Timestamp;
 use crate::ids::TenantId;
 use crate::keyring::{Keyring, SystemKeys};
@@ -70,38 +68,6 @@ impl Access {
         self.keeper
     }
 
-    /// Who presents this key. A key that is not known is looked up once more if another process changed the directory
-    /// meanwhile, so that a key works as soon as the command that made it is done.
-    ///
-    /// # Errors
-    /// [`Denied::Unauthenticated`] or [`Denied::AddressNotAllowed`], which callers must not be able to tell apart.
-    /// They are summed for the log. A freeze is not looked at here but by [`Self::authorize`].
-    pub async fn identify(&self, bearer: &str, from: IpAddr) -> Result<Principal, Denied> {
-        let from = from.to_canonical();
-        let now = self.now();
-        // Longer than any key: not worth the hashing, and its length is the caller's own knowledge.
-        let presented = if bearer.len() <= MAX_LENGTH { bearer } else { "" };
-        let secret = self.system.credential(presented);
-        let mut known = self.known(&secret, now);
-        if known.is_none() && key_mode(presented).is_ok() {
-            self.catch_up().await;
-            known = self.known(&secret, now);
-        }
-        let Some(standing) = known else {
-            self.ledger.stranger(from, now);
-            return Err(Denied::Unauthenticated);
-        };
-        if !standing.admits(from) {
-            self.ledger.astray(standing.credential, now);
-            return Err(Denied::AddressNotAllowed);
-        }
-        Ok(Principal::new(standing, from))
-    }
-
-    fn known(&self, secret: &[u8; 32], now: Timestamp) -> Option<Arc<Standing>> {
-        self.directory().by_secret(secret).filter(|standing| !standing.ended(now)).cloned()
-    }
-
     /// Follows changes of the directory and writes sums of denials until `stop` is true or its sender is gone; then
     /// writes what is left.
     pub async fn watch(&self, mut stop: watch::Receiver<bool>) {
@@ -123,7 +89,7 @@ impl Access {
     }
 
     /// Reads the directory if it moved.
-    async fn catch_up(&self) {
+    pub(super) async fn catch_up(&self) {
         match self.store.directory_version().await {
             Ok(version) if version == self.directory().version => {}
             Ok(_) => can_fail("reading the directory", self.refresh().await),

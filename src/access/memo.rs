@@ -11,6 +11,7 @@ use std::sync::{PoisonError, RwLock};
 use super::Action;
 use crate::event::Role;
 use crate::ids::CredentialId;
+use crate::store::With;
 
 /// No more decisions than this are remembered.
 const CAPACITY: usize = 8_192;
@@ -31,6 +32,7 @@ pub(super) struct Question {
     pub(super) grants: Option<Role>,
     pub(super) approved: bool,
     pub(super) address: IpAddr,
+    pub(super) with: With,
     /// Counted from the epoch: what depends on how long ago something was (who left, whose credential ended) is decided
     /// anew each hour.
     pub(super) hour: i64,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::event::{Actor, Mode, Role};
 use crate::ids::{self, CredentialId, TenantId};
-use crate::store::{CredentialRow, TenantRow};
+use crate::store::{CredentialRow, Proofs, TenantRow, With};
 
 /// What is known about a credential and its tenant.
 pub struct Standing {
@@ -31,6 +31,8 @@ pub struct Standing {
     pub audience: Option<String>,
     /// Until when.
     pub ends_at: Option<Timestamp>,
+    /// What it is bound to beside its key.
+    pub proofs: Proofs,
     networks: Vec<ipnet::IpNet>,
 }
 
@@ -45,6 +47,7 @@ impl Standing {
             role: row.role,
             audience: row.audience.clone(),
             ends_at: row.ends_at,
+            proofs: row.proofs.clone(),
             networks: row.networks.clone(),
         }
     }
@@ -60,6 +63,7 @@ impl Standing {
             role,
             audience,
             ends_at: None,
+            proofs: Proofs::default(),
             networks: Vec::new(),
         }
     }
@@ -93,16 +97,22 @@ impl Standing {
 pub struct Principal {
     standing: Arc<Standing>,
     from: IpAddr,
+    with: With,
 }
 
 impl Principal {
-    pub(super) fn new(standing: Arc<Standing>, from: IpAddr) -> Self {
-        Self { standing, from }
+    pub(super) fn new(standing: Arc<Standing>, from: IpAddr, with: With) -> Self {
+        Self { standing, from, with }
     }
 
     /// The address it came from, IPv4 as such.
     pub fn from(&self) -> IpAddr {
         self.from
+    }
+
+    /// By what it proved who it is.
+    pub fn with(&self) -> With {
+        self.with
     }
 }
 

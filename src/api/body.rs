@@ -14,6 +14,7 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Segment};
+use tokio::sync::oneshot;
 
 use super::code::Code;
 use super::fields::Object;
@@ -143,11 +144,34 @@ impl FromRequest for Body {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let unfit = unfit(request);
         let payload = payload.take();
+        let handed = request.extensions_mut().remove::<Handed>();
         Box::pin(async move {
-            let read = collect(payload).await;
+            let read = match handed {
+                // Gone only if the request was refused, which is told in its place.
+                Some(Handed(read)) => read.await.unwrap_or_else(|_| Err(Problem::new(Code::Unauthenticated))),
+                None => collect(payload).await,
+            };
             Ok(Self(unfit.map_or(read, Err)))
         })
     }
+}
+
+/// A body that `extract` reads first, because the request's signature is over it.
+struct Handed(oneshot::Receiver<Result<Bytes, Problem>>);
+
+/// Takes the body of a signed request. Whatever is sent is what [`Body`] gets.
+pub fn taken(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> (impl Future<Output = Result<Bytes, Problem>> + use<>, oneshot::Sender<Result<Bytes, Problem>>) {
+    let (sender, receiver) = oneshot::channel();
+    request.extensions_mut().insert(Handed(receiver));
+    (collect(payload.take()), sender)
+}
+
+/// A short body of another kind than JSON, for [`super::oauth`].
+pub async fn form(payload: Payload) -> Result<Bytes, Problem> {
+    collect(payload).await
 }
 
 /// What the headers alone say against a body.

@@ -63,6 +63,24 @@ codes! {
         "An Idempotency-Key is given once and has 1 to 255 visible ASCII characters.";
     Unauthenticated "unauthenticated" UNAUTHORIZED "Not authenticated"
         "The request needs a valid credential in `Authorization: Bearer …`, used from an address it allows.";
+    SignatureIncomplete "signature_incomplete" UNAUTHORIZED "Signature incomplete"
+        "The signature cannot be read, is one of several, or covers or says less than it has to.";
+    SignatureInvalid "signature_invalid" UNAUTHORIZED "Signature invalid"
+        "No key that is known made this signature over this request and this body.";
+    SignatureStale "signature_stale" UNAUTHORIZED "Signature not of now"
+        "The signature is valid, but its `created` lies more than 300 seconds from now, or `expires` has passed.";
+    NonceReplayed "nonce_replayed" UNAUTHORIZED "Nonce used before"
+        "A signed request with this nonce was taken already. Sign again with a new one.";
+    KeyRequired "key_required" FORBIDDEN "Key required"
+        "This credential may only be used with its API key.";
+    OauthRequired "oauth_required" FORBIDDEN "Access token required"
+        "This credential may only be used with an access token from `POST /oauth/token`.";
+    TlsRequired "tls_required" FORBIDDEN "TLS required"
+        "This credential may only be used over TLS that ends at this service.";
+    ClientCertRequired "client_cert_required" FORBIDDEN "Client certificate required"
+        "This credential may only be used over a connection with its client certificate.";
+    SignatureRequired "signature_required" FORBIDDEN "Signature required"
+        "This credential may only be used with signed requests (RFC 9421).";
     Forbidden "forbidden" FORBIDDEN "Forbidden"
         "The credential's role or the policies do not allow this.";
     FpeNotAllowed "fpe_not_allowed" FORBIDDEN "Not for live tenants"

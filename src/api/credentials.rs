@@ -6,13 +6,14 @@ use zeroize::Zeroizing;
 
 use super::answer::{Answer, Pending};
 use super::body::{self, Body};
+use super::bound::{self, BoundAnswer, Kind, SigningWish};
 use super::code::Code;
 use super::extract::Call;
 use super::fields;
 use super::idempotency::once;
 use super::list::{self, List};
 use super::problem::Problem;
-use crate::access::{Action, CredentialView, Credentials, Issued, NewCredential, Ruling};
+use crate::access::{Action, CredentialView, Credentials, Issued, NewCredential, Renewal, Ruling};
 use crate::clock::Timestamp;
 use crate::event::Role;
 use crate::ids::CredentialId;
@@ -35,6 +36,15 @@ pub struct CreateCredential {
     /// When it ends; open if not said.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// `key` if not said, or `certificate`: no key, the client certificate alone.
+    kind: Option<Kind>,
+    /// The one client certificate that it works with: PEM, or its SHA-256 in base64url or hex.
+    client_cert: Option<String>,
+    /// How its requests are signed, if they are.
+    signing: Option<SigningWish>,
+    /// What every request has to bring: any of `key`, `oauth`, `tls`, `client_cert`, `signature`.
+    #[schema(example = json!(["tls", "signature"]))]
+    requires: Option<Vec<String>>,
     /// Once a second person approved what the same request without this asked for.
     #[schema(example = "apr_01k8q3v6r5e9x8wz7m4n2b1c0d")]
     approval: Option<String>,
@@ -47,6 +57,10 @@ pub struct RotateCredential {
     /// How long the old key goes on beside the new one, in seconds: at most 30 days, 24 hours if not said.
     #[schema(maximum = 2_592_000)]
     overlap_s: Option<u64>,
+    /// Another client certificate, as when the credential was made; needed where the certificate is the credential.
+    client_cert: Option<String>,
+    /// Another Ed25519 public key. A secret for `hmac-sha256` is always made anew.
+    signing_key: Option<String>,
     /// Once a second person approved what the same request without this asked for.
     #[schema(example = "apr_01k8q3v6r5e9x8wz7m4n2b1c0d")]
     approval: Option<String>,
@@ -68,15 +82,21 @@ pub struct CredentialAnswer {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     frozen: bool,
+    #[serde(flatten)]
+    bound: BoundAnswer,
 }
 
 /// A credential that was just made, with its key.
 #[derive(Serialize, ToSchema)]
 pub struct IssuedAnswer {
-    /// Not shown again.
-    #[serde(serialize_with = "fields::shown")]
-    #[schema(value_type = String, example = "bk_test_…")]
-    key: Zeroizing<String>,
+    /// Not shown again. None where the certificate is the credential.
+    #[serde(serialize_with = "fields::maybe_shown", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "bk_test_…")]
+    key: Option<Zeroizing<String>>,
+    /// What its requests are signed with, base64, for `hmac-sha256`. Not shown again.
+    #[serde(serialize_with = "fields::maybe_shown", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    signing_secret: Option<Zeroizing<String>>,
     #[serde(flatten)]
     credential: CredentialAnswer,
 }
@@ -103,6 +123,7 @@ impl From<CredentialView> for CredentialAnswer {
             created_at: view.created_at,
             expires_at: view.ends_at,
             frozen: view.frozen,
+            bound: BoundAnswer::from(&view.proofs),
         }
     }
 }
@@ -142,7 +163,8 @@ pub async fn list(call: Call) -> Result<Answer, Problem> {
 
 /// Rotate a credential
 ///
-/// A successor with the same role, person, audience and networks; the old key goes on for the overlap.
+/// A successor with the same role, person, audience, networks, certificate, signing key and demands; the old key goes on
+/// for the overlap.
 #[utoipa::path(post, path = "/v1/credentials/{id}/rotate", tag = "Credentials", request_body = Option<RotateCredential>,
     params(("id" = String, Path, description = "`crd_…`")),
     responses((status = 201, description = "The successor.", body = IssuedAnswer),
@@ -152,10 +174,15 @@ pub async fn rotate(call: Call, body: Body) -> Result<Answer, Problem> {
         let wish: RotateCredential = body.read_or_nothing()?;
         let overlap = fields::seconds("overlap_s", wish.overlap_s, 0..=30 * 24 * 60 * 60)?;
         let (id, approval) = (call.id()?, fields::approval(wish.approval.as_deref())?);
+        let renewal = Renewal {
+            overlap,
+            certificate: wish.client_cert.as_deref().map(bound::certificate).transpose()?,
+            signing_key: wish.signing_key.as_deref().map(|key| bound::public_key("signing_key", key)).transpose()?,
+        };
         let wanted = Credentials { grants: call.api.access.role_of(call.caller.tenant, id) };
-        let bound = call.api.access.bound_rotation(call.caller.tenant, id, overlap, approval);
-        match call.rule(Action::CredentialManage, wanted, bound).await? {
-            Ruling::Permitted(permit) => issued(call.api.access.rotate(&permit, id, overlap).await?),
+        let asked = call.api.access.bound_rotation(call.caller.tenant, id, &renewal, approval);
+        match call.rule(Action::CredentialManage, wanted, asked).await? {
+            Ruling::Permitted(permit) => issued(call.api.access.renew(&permit, id, renewal).await?),
             Ruling::Pending(view) => Answer::pending(&view),
         }
     })
@@ -195,7 +222,8 @@ async fn revoked(call: &Call) -> Result<Answer, Problem> {
 
 /// The answer with the key, and what a repetition gets instead.
 fn issued(issued: Issued) -> Result<Answer, Problem> {
-    let Issued { row, key } = issued;
+    let Issued { row, key, signing_secret } = issued;
+    let key = (!row.proofs.keyless).then_some(key);
     let credential = CredentialAnswer {
         id: row.id,
         role: row.role,
@@ -205,9 +233,10 @@ fn issued(issued: Issued) -> Result<Answer, Problem> {
         created_at: row.created_at,
         expires_at: row.ends_at,
         frozen: false,
+        bound: BoundAnswer::from(&row.proofs),
     };
     let without = credential.clone();
-    Answer::created(&IssuedAnswer { key, credential })?.secret(&without)
+    Answer::created(&IssuedAnswer { key, signing_secret, credential })?.secret(&without)
 }
 
 impl CreateCredential {
@@ -219,7 +248,9 @@ impl CreateCredential {
         };
         let moment =
             |text: String| Timestamp::parse(&text).ok_or_else(|| Problem::at(Code::InvalidField, "expires_at"));
+        let signing = self.signing.as_ref();
         Ok(NewCredential {
+            proofs: bound::parsed(self.kind, self.client_cert.as_deref(), signing, self.requires.as_deref())?,
             role: self.role,
             person: self.person,
             audience: self.audience,

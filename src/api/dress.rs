@@ -24,6 +24,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DOCS_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// Marks an answer whose error is written as another document asks: it is left as it is.
+#[derive(Clone, Copy)]
+pub struct Plain;
+
 /// Carries a request on and dresses its answer.
 pub async fn dress(
     mut request: ServiceRequest,
@@ -35,7 +39,8 @@ pub async fn dress(
     let id = ids::fresh::<Request>().to_string();
     let route = response.request().match_pattern();
     let route = route.as_deref().unwrap_or("unknown");
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let wrong = response.status().is_client_error() || response.status().is_server_error();
+    if wrong && !response.response().extensions().contains::<Plain>() {
         response = explained(response, &id, route);
     }
     let documents = route.starts_with("/docs");

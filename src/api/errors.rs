@@ -18,7 +18,10 @@ const RACE_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Unauthenticated | Denied::AddressNotAllowed => Self::new(Code::Unauthenticated),
+            Denied::Unauthenticated | Denied::AddressNotAllowed | Denied::OtherCertificate => {
+                Self::new(Code::Unauthenticated)
+            }
+            Denied::Lacking(_) | Denied::SignatureInvalid | Denied::SignatureStale => Self::refused(denied.code()),
             Denied::Forbidden => Self::new(Code::Forbidden),
             Denied::Frozen => Self::new(Code::Frozen),
             Denied::Store(error) => error.into(),

@@ -1,5 +1,6 @@
-//! From a request to a caller: bearer key → principal → limit.
+//! From a request to a caller: what it brings → principal → limit.
 //!
+//! A signed request is let in only once its body is what was signed and its nonce was not used before.
 //! The tenant, and for partners the audience, come from here and from nowhere else. Nothing of a body is looked at
 //! before this has succeeded.
 
@@ -12,10 +13,14 @@ use futures::future::LocalBoxFuture;
 use ipnet::IpNet;
 
 use super::Api;
+use super::body;
 use super::code::Code;
 use super::fields;
 use super::problem::Problem;
-use crate::access::{Action, Bound, Permit, Principal, Resource, Ruling};
+use super::signed;
+use crate::access::{Action, Bound, Permit, Presented, Principal, Resource, Ruling};
+use crate::signing::Signed;
+use crate::tls;
 
 /// One request of a caller who is who they say and within their limits.
 pub struct Call {
@@ -57,29 +62,79 @@ impl FromRequest for Call {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let signed = signed::is(request).then(|| body::taken(request, payload));
         let request = request.clone();
         Box::pin(async move {
             let api =
                 request.app_data::<web::Data<Api>>().ok_or_else(|| Problem::internal("no services wired"))?.clone();
-            let caller = identify(&api, &request).await?;
+            let signature = signed::read(&request);
+            let caller = identify(&api, &request, signature.as_ref().map(Option::as_ref)).await?;
             api.guard.request(caller.credential).await?;
+            if let (Some((body, hand)), Ok(Some(signature))) = (signed, &signature) {
+                let body = body.await;
+                first_use(&api, &caller, signature, body.as_ref()).await?;
+                // Nobody waits where the call has no body.
+                let _ = hand.send(body);
+            }
             Ok(Self { api, caller, request })
         })
     }
 }
 
-async fn identify(api: &Api, request: &HttpRequest) -> Result<Principal, Problem> {
-    let from = origin(request, &api.trusted_proxies);
-    let refused = match bearer(request) {
-        Some(key) => match api.access.identify(key, from).await {
-            Ok(caller) => return Ok(caller),
-            Err(denied) => denied.into(),
-        },
-        None => Problem::new(Code::Unauthenticated),
+async fn identify(
+    api: &Api,
+    request: &HttpRequest,
+    signature: Result<Option<&Signed>, &Problem>,
+) -> Result<Principal, Problem> {
+    let mut presented = presented(api, request);
+    let refused = match signature {
+        Err(problem) => problem.clone(),
+        // `Authorization` is there, and is no bearer's: it does not fall back on what else the request brings.
+        Ok(_) if presented.bearer.is_none() && request.headers().contains_key(header::AUTHORIZATION) => {
+            Problem::new(Code::Unauthenticated)
+        }
+        Ok(signature) => {
+            presented.signature = signature;
+            match api.access.admit(&presented).await {
+                Ok(caller) => return Ok(caller),
+                Err(denied) => denied.into(),
+            }
+        }
     };
-    api.guard.stranger(&from).await?;
+    api.guard.stranger(&presented.from).await?;
     Err(refused)
+}
+
+/// What a request brings, but for its signature. A certificate is one that was shown to us in a handshake, never one
+/// that a header tells of.
+pub fn presented<'a>(api: &Api, request: &'a HttpRequest) -> Presented<'a> {
+    let connection = request.conn_data::<tls::Connection>();
+    Presented {
+        bearer: bearer(request),
+        from: origin(request, &api.trusted_proxies),
+        tls: connection.is_some(),
+        certificate: connection.and_then(tls::Connection::certificate),
+        signature: None,
+    }
+}
+
+/// Whether a signed request's body is what was signed, and its nonce new. In this order: a nonce that somebody else sends
+/// with another body is not spent.
+async fn first_use(
+    api: &Api,
+    caller: &Principal,
+    signature: &Signed,
+    body: Result<&web::Bytes, &Problem>,
+) -> Result<(), Problem> {
+    if !signature.covers(body.map_err(Clone::clone)?) {
+        return Err(Problem::new(Code::SignatureInvalid));
+    }
+    if api.guard.nonce(caller.credential, &signature.nonce).await? {
+        return Ok(());
+    }
+    api.access.replayed(caller);
+    Err(Problem::new(Code::NonceReplayed))
 }
 
 /// Where a request comes from: its peer or, where that is a proxy of ours, the last address in `X-Forwarded-For` that

@@ -174,6 +174,14 @@ pub fn shown<S: serde::Serializer>(text: &Zeroizing<String>, serializer: S) -> R
     serializer.serialize_str(text)
 }
 
+/// Writes a secret text that an answer may be meant to show.
+pub fn maybe_shown<S: serde::Serializer>(text: &Option<Zeroizing<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => serializer.serialize_some(text.as_str()),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// A limit as a count of items in memory.
 pub fn count(limit: u32) -> usize {
     usize::try_from(limit).unwrap_or(usize::MAX)

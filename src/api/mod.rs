@@ -13,6 +13,7 @@ mod audit;
 mod batch;
 mod bind;
 mod body;
+mod bound;
 mod code;
 mod credentials;
 mod dress;
@@ -26,6 +27,7 @@ mod idempotency;
 mod list;
 mod lookup;
 mod metrics;
+mod oauth;
 pub mod openapi;
 mod party;
 mod policies;
@@ -34,6 +36,7 @@ mod problem;
 mod reveal;
 mod rights;
 mod sandbox;
+mod signed;
 mod tenant;
 #[cfg(test)]
 mod tests;
@@ -89,6 +92,10 @@ pub struct Api {
     pub keyring: Arc<Keyring>,
     /// Proxies in front of us whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// What the deployment is called from outside, `https://…`: the issuer of access tokens.
+    pub issuer: String,
+    /// Whether clients are asked for a certificate.
+    pub client_certificates: bool,
 }
 
 /// GET, and HEAD wherever GET works (RFC 9110 §9.3.2).
@@ -179,6 +186,8 @@ fn arrangements(config: &mut ServiceConfig) {
 /// What needs no credential.
 fn open(config: &mut ServiceConfig) {
     config
+        .service(resource("/oauth/token").route(post().to(oauth::token)))
+        .service(resource("/.well-known/oauth-authorization-server").route(get().to(oauth::metadata)))
         .service(resource("/.well-known/jwks.json").route(get().to(verifications::jwks)))
         .service(resource("/healthz").route(get().to(health::live)))
         .service(resource("/readyz").route(get().to(health::ready)))

@@ -8,14 +8,16 @@ use std::sync::LazyLock;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, ClientCredentials, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Scopes, SecurityScheme,
+};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::code::Code;
 use super::{
-    aliases, approvals, audit, credentials, exchange, health, lookup, policies, pools, problem, reveal, rights,
+    aliases, approvals, audit, credentials, exchange, health, lookup, oauth, policies, pools, problem, reveal, rights,
     sandbox, tenant, tokens, verifications,
 };
 
@@ -40,6 +42,7 @@ use super::{
         policies::propose, policies::list, policies::read, policies::activate, policies::withdraw,
         tenant::read, tenant::freeze, tenant::thaw,
         audit::entries,
+        oauth::token, oauth::metadata,
         sandbox::read, sandbox::write,
         health::live, health::ready,
     ),
@@ -55,22 +58,43 @@ use super::{
         (name = "Policies", description = "Who may do what in this deployment, version by version."),
         (name = "Tenant", description = "The caller's tenant, and the switch that stops it."),
         (name = "Audit", description = "The log."),
+        (name = "OAuth", description = "Access tokens of five minutes for a credential."),
         (name = "Sandbox", description = "Handsets of test tenants."),
         (name = "Health", description = "Whether the service lives and can serve."),
     ),
-    security(("bearer" = [])),
-    modifiers(&Bearer, &Problems, &IdempotencyKeys),
+    security(("bearer" = []), ("oauth" = []), ("certificate" = []), ("signature" = [])),
+    modifiers(&Doors, &Problems, &IdempotencyKeys),
 )]
 struct Document;
 
 /// How callers say who they are.
-struct Bearer;
+struct Doors;
 
-impl Modify for Bearer {
+impl Modify for Doors {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`bk_live_…` or `bk_test_…`"));
+        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`bk_live_…` or `bk_test_…`"));
+        let client = Flow::ClientCredentials(ClientCredentials::new("/oauth/token", Scopes::new()));
+        let signature = ApiKeyValue::with_description(
+            "Signature",
+            "RFC 9421, with `Signature-Input`: `hmac-sha256` or `ed25519` over `@method`, `@authority`, `@path`, `@query` \
+             and, with a body, `content-digest`; `created`, a `nonce` that works once, `keyid` the credential's id.",
+        );
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme("bearer", SecurityScheme::Http(scheme.build()));
+        for (name, scheme) in [
+            ("bearer", SecurityScheme::Http(key.build())),
+            ("oauth", SecurityScheme::OAuth2(OAuth2::new([client]))),
+            (
+                "certificate",
+                SecurityScheme::MutualTls {
+                    description: Some("The client certificate of a credential that is one (RFC 8705).".to_owned()),
+                    deprecated: None,
+                    extensions: None,
+                },
+            ),
+            ("signature", SecurityScheme::ApiKey(ApiKey::Header(signature))),
+        ] {
+            components.add_security_scheme(name, scheme);
+        }
     }
 }
 
@@ -95,7 +119,7 @@ fn problem_response() -> Response {
         .build()
 }
 
-/// Every POST takes an `Idempotency-Key`.
+/// Every POST takes an `Idempotency-Key`, but the one whose answers are never kept.
 struct IdempotencyKeys;
 
 impl Modify for IdempotencyKeys {
@@ -107,7 +131,8 @@ impl Modify for IdempotencyKeys {
             .description(Some("1 to 255 visible ASCII characters. The first answer is given again for 24 hours."))
             .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255))))
             .build();
-        for post in document.paths.paths.values_mut().filter_map(|item| item.post.as_mut()) {
+        let paths = document.paths.paths.iter_mut().filter(|(path, _)| *path != "/oauth/token");
+        for post in paths.filter_map(|(_, item)| item.post.as_mut()) {
             post.parameters.get_or_insert_default().push(key.clone().into());
         }
     }

@@ -178,7 +178,7 @@ impl Problem {
                 response.insert_header(("ratelimit", format!(r#""requests";r=0;t={wait}"#)));
             }
         }
-        if self.code == Code::Unauthenticated {
+        if self.code.status() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="bauta""#));
         }
         if self.replayed {

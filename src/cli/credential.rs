@@ -1,15 +1,20 @@
 //! `bauta credential …`.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use super::{CommandError, Place, caller, permitted};
-use crate::access::{AccessError, Action, Bound, Credentials, NewCredential, Permit};
+use crate::access::{
+    AccessError, Action, Bound, Credentials, Issued, NewCredential, NewProofs, NewSigning, Permit, Renewal,
+};
 use crate::app::App;
 use crate::event::Role;
 use crate::ids::{ApprovalId, CredentialId, TenantId};
+use crate::store::{Proof, Proofs, SigningKey};
+use crate::{signing, tls};
 
 /// API keys of named persons and systems
 #[derive(Subcommand)]
@@ -26,6 +31,12 @@ pub enum Credential {
         /// How long the old key keeps working, 24h say
         #[arg(long, value_parser = span)]
         overlap: Option<Duration>,
+        /// Another client certificate, PEM
+        #[arg(long, value_name = "FILE")]
+        client_cert: Option<PathBuf>,
+        /// Another Ed25519 public key, PEM; a secret for HMAC is always made anew
+        #[arg(long, value_name = "FILE")]
+        signing_key: Option<PathBuf>,
         /// The approval, once another person approved: apr_…
         #[arg(long)]
         approval: Option<ApprovalId>,
@@ -67,9 +78,31 @@ pub struct Create {
     /// Whose tokens it speaks in; for partners
     #[arg(long)]
     audience: Option<String>,
+    #[command(flatten)]
+    bound: BoundTo,
     /// The approval, once another person approved: apr_…
     #[arg(long)]
     approval: Option<ApprovalId>,
+}
+
+/// What a new credential is to be bound to beside its key.
+#[derive(Args)]
+struct BoundTo {
+    /// The one client certificate that it works with, PEM
+    #[arg(long, value_name = "FILE")]
+    client_cert: Option<PathBuf>,
+    /// Make no key: the certificate is the credential
+    #[arg(long, requires = "client_cert")]
+    certificate_only: bool,
+    /// Make a secret for signing requests with HMAC-SHA-256; prints it below the key, once
+    #[arg(long, conflicts_with = "signing_key")]
+    signing_secret: bool,
+    /// The Ed25519 public key that its requests are signed with, PEM
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<PathBuf>,
+    /// What every request has to bring: key, oauth, tls, client_cert, signature
+    #[arg(long = "require", value_name = "PROOF", value_delimiter = ',', value_parser = proof)]
+    requires: Vec<Proof>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -102,11 +135,15 @@ impl Credential {
     pub fn run(self, place: &Place) -> Result<(), CommandError> {
         place.with_app(async |app| match self {
             Self::Create(create) => create.run(&app).await,
-            Self::Rotate { id, tenant, overlap, approval } => {
-                let bound = app.access.bound_rotation(tenant, id, overlap, approval);
+            Self::Rotate { id, tenant, overlap, client_cert, signing_key, approval } => {
+                let renewal = Renewal {
+                    overlap,
+                    certificate: client_cert.as_deref().map(thumbprint).transpose()?,
+                    signing_key: signing_key.as_deref().map(public_key).transpose()?,
+                };
+                let bound = app.access.bound_rotation(tenant, id, &renewal, approval);
                 let permit = permit(&app, tenant, app.access.role_of(tenant, id), bound).await?;
-                let issued = app.access.rotate(&permit, id, overlap).await.map_err(CommandError::failed)?;
-                say!("{}", issued.key.as_str());
+                show(&app.access.renew(&permit, id, renewal).await.map_err(CommandError::failed)?);
                 Ok(())
             }
             Self::Revoke { id, tenant } => {
@@ -126,20 +163,68 @@ impl Credential {
 
 impl Create {
     async fn run(self, app: &App) -> Result<(), CommandError> {
+        let proofs = self.bound.read()?;
         let new = NewCredential {
             role: self.role.into(),
             person: self.person,
             audience: self.audience,
             networks: self.networks,
             ends_at: self.expires.map(|life| app.now().plus(life)),
+            proofs,
         };
         let bound = new.bound(self.expires, self.approval);
         let permit = permit(app, self.tenant, Some(new.role), bound).await?;
         let issued = app.access.issue(&permit, new).await.map_err(CommandError::failed)?;
-        eprintln!("{} for {}. The key is shown this once:", issued.row.id, issued.row.person);
-        say!("{}", issued.key.as_str());
+        show(&issued);
         Ok(())
     }
+}
+
+impl BoundTo {
+    fn read(self) -> Result<NewProofs, CommandError> {
+        let public = self.signing_key.as_deref().map(public_key).transpose()?.map(NewSigning::Ed25519);
+        Ok(NewProofs {
+            keyless: self.certificate_only,
+            certificate: self.client_cert.as_deref().map(thumbprint).transpose()?,
+            signing: public.or(self.signing_secret.then_some(NewSigning::Hmac)),
+            requires: self.requires.into_iter().collect(),
+        })
+    }
+}
+
+/// Prints what is shown once, one to a line: the key, then the signing secret; of a certificate its credential's id.
+fn show(issued: &Issued) {
+    let row = &issued.row;
+    if row.proofs.keyless {
+        eprintln!("{} for {}: the certificate is the credential.", row.id, row.person);
+        say!("{}", row.id);
+    } else {
+        eprintln!("{} for {}. The key is shown this once:", row.id, row.person);
+        say!("{}", issued.key.as_str());
+    }
+    if let Some(secret) = &issued.signing_secret {
+        eprintln!("Its requests are signed as keyid {} with this secret (base64), shown this once:", row.id);
+        say!("{}", secret.as_str());
+    }
+}
+
+fn thumbprint(path: &Path) -> Result<[u8; 32], CommandError> {
+    let certificate = tls::certificate(&text(path)?)
+        .ok_or_else(|| CommandError::Usage(format!("{}: holds no certificate; name a PEM file", path.display())))?;
+    Ok(tls::thumbprint(&certificate))
+}
+
+fn public_key(path: &Path) -> Result<[u8; 32], CommandError> {
+    let wrong = || CommandError::Usage(format!("{}: holds no Ed25519 public key; name a PEM file", path.display()));
+    std::str::from_utf8(&text(path)?).ok().and_then(signing::public_key).ok_or_else(wrong)
+}
+
+fn text(path: &Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(path).map_err(|error| CommandError::Usage(format!("{}: {}", path.display(), error.kind())))
+}
+
+fn proof(name: &str) -> Result<Proof, String> {
+    Proof::parse(name).ok_or_else(|| "write key, oauth, tls, client_cert or signature".to_owned())
 }
 
 fn list(app: &App, permit: &Permit<Credentials>) {
@@ -151,9 +236,30 @@ fn list(app: &App, permit: &Permit<Credentials>) {
         for view in page {
             let end = view.ends_at.map_or_else(|| "no end".to_owned(), |end| format!("until {end}"));
             let frozen = if view.frozen { "  frozen" } else { "" };
-            say!("{}  {:<9}  {}  {end}{frozen}", view.id, view.role.as_str(), view.person);
+            let bound = told(&view.proofs);
+            say!("{}  {:<9}  {}  {end}{frozen}{bound}", view.id, view.role.as_str(), view.person);
         }
     }
+}
+
+/// What a credential is bound to and demands, as a list shows it.
+fn told(proofs: &Proofs) -> String {
+    let mut parts = Vec::new();
+    if proofs.keyless {
+        parts.push("certificate".to_owned());
+    } else if proofs.certificate.is_some() {
+        parts.push("key and certificate".to_owned());
+    }
+    match proofs.signing {
+        Some(SigningKey::Hmac(_)) => parts.push("signs hmac-sha256".to_owned()),
+        Some(SigningKey::Ed25519(_)) => parts.push("signs ed25519".to_owned()),
+        None => {}
+    }
+    let requires = proofs.requires.spelled();
+    if !requires.is_empty() {
+        parts.push(format!("requires {requires}"));
+    }
+    if parts.is_empty() { String::new() } else { format!("  ({})", parts.join(", ")) }
 }
 
 /// To issue or rotate, which may take a second person.

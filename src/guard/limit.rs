@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::ids::{self, CredentialId, TenantId};
 use crate::keyring::Keyring;
+use crate::signing;
 use crate::store::{BlindIndex, Rate, Scratch, ScratchError, Store, StoreError, Verdict};
 
 /// Asks the stores whether one more is allowed.
@@ -115,6 +116,13 @@ impl Guard {
         self.take(&key(b"addr", &[&address]), self.limits.strangers).await
     }
 
+    /// Whether a signed request of this credential is the first with its nonce. One that is new now stays used for as
+    /// long as a signature with it could be taken.
+    pub async fn nonce(&self, credential: CredentialId, nonce: &str) -> Result<bool, GuardError> {
+        let used = self.keyring.system().fingerprint(&[b"nonce", &ids::bytes(&credential), nonce.as_bytes()]);
+        Ok(self.scratch.first(&used, NONCE_KEPT).await?)
+    }
+
     /// Whether a client's text holds a number; as [`super::number_in_text`].
     pub fn number_in_text(&self, text: &str) -> bool {
         super::number_in_text(text)
@@ -144,5 +152,8 @@ fn key(limit: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
     key.extend(parts.iter().copied().flatten());
     key
 }
+
+/// Twice the window of `created`, which opens as long before a moment as it closes after it, and some time to spare.
+const NONCE_KEPT: Duration = Duration::from_secs(2 * signing::WINDOW_S.unsigned_abs() + 60);
 
 const SECONDS_A_DAY: i64 = 86_400;

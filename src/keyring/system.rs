@@ -10,8 +10,8 @@ use super::uses::Uses;
 use super::versions::{Place, Versions};
 use super::{KeyError, Opened};
 use crate::clock::Timestamp;
-use crate::crypto::{index, keyset};
-use crate::ids::{self, PoolId};
+use crate::crypto::{Key, index, keyset};
+use crate::ids::{self, CredentialId, PoolId};
 use crate::phone::PhoneNumber;
 use crate::store::{BlindIndex, Sealed};
 
@@ -50,6 +50,17 @@ impl SystemKeys {
     /// What the store keeps of an API key.
     pub fn credential(&self, key: &str) -> [u8; 32] {
         index::mac32(self.credential.newest(), &[b"credential", key.as_bytes()])
+    }
+
+    /// What access tokens are authenticated with. Derived from the key that recognises API keys, for it lives as long.
+    pub fn access_tokens(&self) -> Key {
+        keyset::derive(self.credential.newest(), "bauta/1|access token")
+    }
+
+    /// The secret that a credential signs its requests with. Derived from a salt, so that no store has it.
+    pub fn signing_secret(&self, credential: CredentialId, salt: &[u8; 16]) -> Zeroizing<[u8; 32]> {
+        let parts: [&[u8]; 3] = [b"signing secret", &ids::bytes(&credential), salt];
+        Zeroizing::new(index::mac32(self.credential.newest(), &parts))
     }
 
     /// Whether two requests under one idempotency key are the same.

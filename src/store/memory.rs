@@ -1,12 +1,13 @@
 //! The short-lived store inside the process.
 //!
 //! Buckets and running claims live in memory only: a process that dies leaves no claim behind. Answers that are to be
-//! replayed are kept in a small SQLite file ([`journal`]), durable before [`Scratch::settle`] returns, so that a crash
-//! repeats no work that was answered. Everything expires; every map has a bound.
+//! replayed, and what was given once, are kept in a small SQLite file ([`journal`]), durable before [`Scratch::settle`]
+//! and [`Scratch::first`] return, so that a crash repeats no work that was answered and forgets nothing that was used. Everything expires; every map has a bound.
 
 mod buckets;
 mod claims;
 mod journal;
+mod used;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,5 +49,9 @@ impl Scratch for MemoryScratch {
 
     async fn settle(&self, key: &[u8], answer: Option<Vec<u8>>, ttl: Duration) -> Result<(), ScratchError> {
         self.claims.settle(key, answer, ttl).await
+    }
+
+    async fn first(&self, key: &[u8], ttl: Duration) -> Result<bool, ScratchError> {
+        self.claims.first(key, ttl).await
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::proofs::Proofs;
 use super::traffic::DeliveryStatus;
 use crate::clock::Timestamp;
 use crate::event::{Leaf, Mode, Role};
@@ -52,6 +53,8 @@ pub struct CredentialRow {
     pub created_at: Timestamp,
     /// Until when: expiry, rotation's overlap or revocation.
     pub ends_at: Option<Timestamp>,
+    /// What it is bound to beside its key.
+    pub proofs: Proofs,
 }
 
 /// All that decides who a caller is.

@@ -15,6 +15,9 @@ pub trait Scratch: Send + Sync {
 
     /// Ends a claim: with an answer to replay for `ttl` (durable before this returns), or without, which frees the key.
     async fn settle(&self, key: &[u8], answer: Option<Vec<u8>>, ttl: Duration) -> Result<(), ScratchError>;
+
+    /// Whether `key` was never given here within the last `ttl`; from now on it was, also after a crash.
+    async fn first(&self, key: &[u8], ttl: Duration) -> Result<bool, ScratchError>;
 }
 
 /// A token bucket: `burst` at once, refilled evenly over `per`.

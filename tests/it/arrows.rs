@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["rights", "relay", "verify", "alias", "dispatch", "vault", "access", "keyring", "guard", "audit"],
     &["store", "carrier", "tls"],
     &["telemetry", "process"],
-    &["event", "token", "phone", "crypto", "message", "ids", "config", "clock"],
+    &["event", "token", "phone", "crypto", "message", "signing", "ids", "config", "clock"],
 ];
 
 fn floor(room: &str) -> Option<usize> {

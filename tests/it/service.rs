@@ -94,9 +94,7 @@ impl Service {
     async fn start_in(kms: &str, settings: &str, environment: &[(&'static str, PathBuf)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let settings = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n{kms}{settings}"
-        );
+        let settings = format!("[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n{kms}{settings}");
         std::fs::write(folder.path().join("bauta.toml"), &settings).expect("settings");
         let mut service = Self {
             child: None,

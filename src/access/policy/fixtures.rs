@@ -18,6 +18,7 @@ use crate::access::Action;
 use crate::access::authorize::Asked;
 use crate::event::{Mode, Role};
 use crate::ids;
+use crate::store::Proof;
 
 /// The most combinations that one set may try.
 const MAX_COMBINATIONS: usize = 2_048;
@@ -118,6 +119,8 @@ struct Circumstances {
     hour: u8,
     approved: bool,
     second_person: bool,
+    /// By what a credential proves who it is.
+    with: Vec<Proof>,
 }
 
 impl Default for Circumstances {
@@ -129,6 +132,7 @@ impl Default for Circumstances {
             hour: 12,
             approved: false,
             second_person: false,
+            with: vec![Proof::Key],
         }
     }
 }
@@ -303,6 +307,7 @@ impl Fixture {
             approved: self.context.approved,
             purpose: self.context.purpose.clone(),
             hour: self.context.hour,
+            with: self.context.with.iter().copied().collect(),
             ..Asked::plainly(action, kind)
         };
         caller.asks(policies, question, self.context.address, self.context.second_person)

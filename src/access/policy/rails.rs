@@ -14,6 +14,7 @@ use super::{Policies, PolicyError};
 use crate::access::authorize::Asked;
 use crate::access::{Action, Standing};
 use crate::event::{Mode, Role};
+use crate::store::{Proof, With};
 
 /// Purposes tried at most.
 const MAX_PURPOSES: usize = 64;
@@ -94,9 +95,14 @@ struct Eyes {
 /// Whether the caller may at any hour from any of its addresses.
 fn may(policies: &Policies, (caller, addresses): (&Somebody, &[IpAddr]), action: Action, eyes: Eyes) -> bool {
     let Ok(kind) = kind_of(action, None) else { return false };
-    let question = |hour| Asked { hour, approved: eyes.approved, ..Asked::plainly(action, kind) };
-    let at = |hour| addresses.iter().any(|from| caller.asks(policies, question(hour), *from, eyes.second_person));
-    (0..24).any(at)
+    let plain = Asked { approved: eyes.approved, ..Asked::plainly(action, kind) };
+    let question = |hour, with| Asked { hour, with, ..plain.clone() };
+    let least_and_most = [With::NONE.and(Proof::Key), caller.could_bring()];
+    (0..24).any(|hour| {
+        least_and_most.iter().any(|with| {
+            addresses.iter().any(|from| caller.asks(policies, question(hour, *with), *from, eyes.second_person))
+        })
+    })
 }
 
 /// Refuses a set that may never come into force.
@@ -126,7 +132,9 @@ fn check_reveals(policies: &Policies) -> Result<(), PolicyError> {
             for hour in [0, 6, 12, 18] {
                 let plain = Asked::plainly(Action::TokenReveal, kind);
                 let question = Asked { purpose: purpose.clone(), hour, approved: true, ..plain };
-                if ADDRESSES.iter().any(|address| caller.asks(&bare, question.clone(), *address, true)) {
+                let asks = |with, address| caller.asks(&bare, Asked { with, ..question.clone() }, address, true);
+                let sets = [With::NONE.and(Proof::Key), Proof::ALL.into_iter().collect()];
+                if sets.iter().any(|with| ADDRESSES.iter().any(|address| asks(*with, *address))) {
                     return Err(PolicyError::Unsafe(format!(
                         "this set would let the role {} reveal numbers, and whoever grants access may not have it; \
                          forbid it, as no-reveal-by-those-who-grant-it of roles.cedar does",

@@ -16,7 +16,7 @@ use crate::access::{Action, Caller, Principal, Standing, Terminal};
 use crate::clock::Timestamp;
 use crate::event::{Mode, Role};
 use crate::ids::{self, TenantId};
-use crate::store::TenantRow;
+use crate::store::{TenantRow, With};
 
 /// A caller to try policies on.
 #[derive(Clone)]
@@ -72,15 +72,26 @@ impl Somebody {
         }
     }
 
+    /// Every proof that the caller could bring at once.
+    pub(super) fn could_bring(&self) -> With {
+        match self {
+            Self::Credential(standing) => standing.proofs.all(),
+            Self::Terminal(_) => With::NONE,
+        }
+    }
+
     /// Whether `policies` permit what is asked, from `address` where the caller has one.
     pub(super) fn asks(&self, policies: &Policies, mut question: Asked, address: IpAddr, second_person: bool) -> bool {
         match self {
             Self::Credential(standing) => {
                 question.address = Some(address);
-                let principal = Principal::new(Arc::clone(standing), address);
+                let principal = Principal::new(Arc::clone(standing), address, question.with);
                 ask(Caller::Credential(&principal), &question, policies, second_person)
             }
-            Self::Terminal(terminal) => ask(Caller::Terminal(terminal), &question, policies, second_person),
+            Self::Terminal(terminal) => {
+                question.with = With::NONE;
+                ask(Caller::Terminal(terminal), &question, policies, second_person)
+            }
         }
     }
 }

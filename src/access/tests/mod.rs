@@ -119,6 +119,7 @@ fn a_credential(role: Role) -> NewCredential {
         audience: (role == Role::Partner).then(|| "courier".to_owned()),
         networks: Vec::new(),
         ends_at: None,
+        proofs: NewProofs::default(),
     }
 }
 

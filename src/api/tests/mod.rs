@@ -127,6 +127,8 @@ impl House {
             scratch,
             keyring,
             trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],
+            issuer: issuer.to_owned(),
+            client_certificates: false,
         });
         Self { api, notes, keys, _folder: folder }
     }
@@ -191,8 +193,14 @@ async fn issue(access: &Access, mode: Mode) -> Vec<(Role, String)> {
         let wanted = Credentials { grants: Some(role) };
         let permit = access.authorize(&terminal, Action::CredentialManage, wanted).await.unwrap();
         let audience = (role == Role::Partner).then(|| "courier".to_owned());
-        let new =
-            NewCredential { role, person: role.as_str().to_owned(), audience, networks: Vec::new(), ends_at: None };
+        let new = NewCredential {
+            role,
+            person: role.as_str().to_owned(),
+            audience,
+            networks: Vec::new(),
+            ends_at: None,
+            proofs: Default::default(),
+        };
         keys.push((role, access.issue(&permit, new).await.unwrap().key.to_string()));
     }
     keys

@@ -310,11 +310,11 @@ async fn keys_that_tokens_hang_on_are_never_replaced() {
 async fn a_new_siv_version_starts_new_tokens_and_the_old_ones_open() {
     let far = Far::new().await;
     let id = far.tenant().await;
-    let old = far.keyring.tenant(id).await.unwrap().sealed(&number(1), None, None);
+    let old = far.keyring.tenant(id).await.unwrap().sealed(&number(1), None, None, 0);
     far.turn(Owner::Tenant(id), "siv").await;
     far.store.advance(Duration::from_secs(2));
     let keys = far.keyring.tenant(id).await.unwrap();
-    let new = keys.sealed(&number(1), None, None);
+    let new = keys.sealed(&number(1), None, None, 0);
     assert_ne!(old, new);
     assert!(keys.open_sealed(&old, None).is_some() && keys.open_sealed(&new, None).is_some());
     far.store.advance(Duration::from_secs(86_400 * 400));

@@ -201,7 +201,8 @@ async fn credential(access: &Access, tenant: TenantId, role: Role, audience: Opt
     let terminal = access.terminal("root", tenant).unwrap();
     let permit =
         access.authorize(&terminal, Action::CredentialManage, Credentials { grants: Some(role) }).await.unwrap();
-    let new = NewCredential { role, person: "Ann".into(), audience, networks: vec![], ends_at: None };
+    let proofs = Default::default();
+    let new = NewCredential { role, person: "Ann".into(), audience, networks: vec![], ends_at: None, proofs };
     let issued = access.issue(&permit, new).await.unwrap();
     access.refresh().await.unwrap();
     access.identify(&issued.key, "127.0.0.1".parse().unwrap()).await.unwrap()

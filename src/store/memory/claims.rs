@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::journal::{Answer, Journal, Kept};
+use super::used::Used;
 use crate::clock::{Clock, Timestamp};
 use crate::store::{Claim, ScratchError};
 
@@ -18,6 +19,8 @@ pub(super) struct Claims {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
     journal: Option<Journal>,
+    /// What was given once, where there is no journal.
+    used: Mutex<Used>,
 }
 
 struct Shard {
@@ -40,7 +43,7 @@ impl Claims {
         let shards = (0..SHARDS)
             .map(|_| Ok(Mutex::new(Shard { running: HashMap::new(), answers: Kept::open(path)? })))
             .collect::<Result<_, ScratchError>>()?;
-        Ok(Self { clock, shards, hasher: RandomState::new(), journal })
+        Ok(Self { clock, shards, hasher: RandomState::new(), journal, used: Mutex::default() })
     }
 
     pub(super) fn claim(&self, key: &[u8], fingerprint: [u8; 32], ttl: Duration) -> Result<Claim, ScratchError> {
@@ -75,6 +78,14 @@ impl Claims {
         }
         self.shard(key)?.running.remove(key);
         Ok(())
+    }
+
+    pub(super) async fn first(&self, key: &[u8], ttl: Duration) -> Result<bool, ScratchError> {
+        let now = self.clock.now();
+        match &self.journal {
+            Some(journal) => journal.first(key, now.plus(ttl)).await,
+            None => self.used.lock().unwrap_or_else(PoisonError::into_inner).first(key, now.plus(ttl), now),
+        }
     }
 
     fn shard(&self, key: &[u8]) -> Result<MutexGuard<'_, Shard>, ScratchError> {

@@ -9,6 +9,7 @@ use std::thread;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::{mpsc, oneshot};
 
+use super::used;
 use crate::clock::{Clock, Timestamp};
 use crate::store::sqlite::open::{self, Use};
 use crate::store::{ScratchError, StoreError};
@@ -26,8 +27,15 @@ pub(super) struct Journal(mpsc::Sender<Job>);
 
 struct Job {
     key: Box<[u8]>,
-    answer: Answer,
-    durable: oneshot::Sender<()>,
+    what: What,
+    /// Told once it is on disk: whether it was new.
+    durable: oneshot::Sender<bool>,
+}
+
+enum What {
+    Answer(Answer),
+    /// To be given once until then.
+    Once(Timestamp),
 }
 
 const QUEUE: usize = 1_024;
@@ -47,6 +55,7 @@ impl Journal {
                  ) STRICT;
                  CREATE INDEX IF NOT EXISTS answer_until ON answer (until);",
             )
+            .and_then(|()| connection.execute_batch(used::TABLE))
             .map_err(of_sql)?;
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         thread::Builder::new()
@@ -65,9 +74,18 @@ impl Journal {
 
     /// Returns when the answer is on disk.
     pub(super) async fn write(&self, key: &[u8], answer: Answer) -> Result<(), ScratchError> {
+        self.put(key, What::Answer(answer)).await.map(drop)
+    }
+
+    /// Returns when it is on disk that `key` was given; false if it was before.
+    pub(super) async fn first(&self, key: &[u8], until: Timestamp) -> Result<bool, ScratchError> {
+        self.put(key, What::Once(until)).await
+    }
+
+    async fn put(&self, key: &[u8], what: What) -> Result<bool, ScratchError> {
         let (durable, wait) = oneshot::channel();
-        let job = Job { key: key.into(), answer, durable };
-        let failed = || ScratchError("the answer could not be written".into());
+        let job = Job { key: key.into(), what, durable };
+        let failed = || ScratchError("the journal could not be written".into());
         self.0.send(job).await.map_err(|_| failed())?;
         wait.await.map_err(|_| failed())
     }
@@ -75,29 +93,39 @@ impl Journal {
 
 /// Commits a batch and answers it. What could not be written is dropped unanswered: its caller reads that as a failure.
 fn turn(connection: &mut Connection, batch: &mut Vec<Job>, now: Timestamp) {
-    let written = commit(connection, batch, now);
-    if let Err(error) = &written {
-        tracing::error!(kind = ?error.sqlite_error_code(), "answers not written");
-    }
-    for job in batch.drain(..) {
-        if written.is_ok() {
-            let _ = job.durable.send(());
-        }
+    let written = commit(connection, batch, now).unwrap_or_else(|error| {
+        tracing::error!(kind = ?error.sqlite_error_code(), "the journal is not written");
+        Vec::new()
+    });
+    for (job, new) in batch.drain(..).zip(written) {
+        let _ = job.durable.send(new);
     }
 }
 
-fn commit(connection: &mut Connection, batch: &[Job], now: Timestamp) -> rusqlite::Result<()> {
+/// Tells of each job whether it was new.
+fn commit(connection: &mut Connection, batch: &[Job], now: Timestamp) -> rusqlite::Result<Vec<bool>> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    for Job { key, answer, .. } in batch {
-        transaction
-            .prepare_cached("INSERT OR REPLACE INTO answer (key, fingerprint, until, text) VALUES (?, ?, ?, ?)")?
-            .execute(params![key, answer.fingerprint, answer.until, answer.text])?;
+    let mut new = Vec::with_capacity(batch.len());
+    for Job { key, what, .. } in batch {
+        new.push(match what {
+            What::Answer(answer) => keep(&transaction, key, answer).map(|()| true)?,
+            What::Once(until) => used::write(&transaction, key, *until, now)?,
+        });
     }
+    used::forget(&transaction, now)?;
     // More go than came, so that the file does not grow with time.
     transaction
         .prepare_cached("DELETE FROM answer WHERE key IN (SELECT key FROM answer WHERE until <= ? LIMIT ?)")?
         .execute(params![now, GOING])?;
-    transaction.commit()
+    transaction.commit()?;
+    Ok(new)
+}
+
+fn keep(connection: &Connection, key: &[u8], answer: &Answer) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO answer (key, fingerprint, until, text) VALUES (?, ?, ?, ?)")?
+        .execute(params![key, answer.fingerprint, answer.until, answer.text])
+        .map(drop)
 }
 
 /// What one shard reads answers from.

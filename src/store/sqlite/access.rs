@@ -8,7 +8,7 @@ use super::columns::id;
 use super::writer::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, TenantId, bytes};
-use crate::store::{Conflict, CredentialRow, DirectoryRows, StoreError, TenantRow};
+use crate::store::{Conflict, CredentialRow, DirectoryRows, Proofs, SigningKey, StoreError, TenantRow, With};
 
 pub(super) fn add_tenant(tx: &Tx<'_>, row: &TenantRow) -> Result<(), StoreError> {
     tx.conn
@@ -18,11 +18,17 @@ pub(super) fn add_tenant(tx: &Tx<'_>, row: &TenantRow) -> Result<(), StoreError>
 }
 
 pub(super) fn add_credential(tx: &Tx<'_>, row: &CredentialRow) -> Result<(), StoreError> {
+    let (salt, public) = match row.proofs.signing {
+        Some(SigningKey::Hmac(salt)) => (Some(salt), None),
+        Some(SigningKey::Ed25519(public)) => (None, Some(public)),
+        None => (None, None),
+    };
     let networks: Vec<_> = row.networks.iter().map(ToString::to_string).collect();
     tx.conn
         .prepare_cached(
-            "INSERT INTO credential (id, tenant, secret, person, role, audience, networks, created_at, ends_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO credential (id, tenant, secret, person, role, audience, networks, created_at, ends_at,
+                 keyless, client_cert, signing_salt, signing_key, requires)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             bytes(&row.id),
@@ -34,6 +40,11 @@ pub(super) fn add_credential(tx: &Tx<'_>, row: &CredentialRow) -> Result<(), Sto
             networks.join(" "),
             row.created_at,
             row.ends_at,
+            row.proofs.keyless,
+            row.proofs.certificate,
+            salt,
+            public,
+            row.proofs.requires.spelled(),
         ])?;
     moved(tx)
 }
@@ -129,6 +140,19 @@ fn credential(row: &Row<'_>) -> rusqlite::Result<CredentialRow> {
         networks: networks.map_err(|_| rusqlite::types::FromSqlError::InvalidType)?,
         created_at: row.get("created_at")?,
         ends_at: row.get("ends_at")?,
+        proofs: proofs(row)?,
+    })
+}
+
+fn proofs(row: &Row<'_>) -> rusqlite::Result<Proofs> {
+    let (salt, public): (Option<[u8; 16]>, Option<[u8; 32]>) = (row.get("signing_salt")?, row.get("signing_key")?);
+    let requires: String = row.get("requires")?;
+    Ok(Proofs {
+        keyless: row.get("keyless")?,
+        certificate: row.get("client_cert")?,
+        signing: salt.map(SigningKey::Hmac).or(public.map(SigningKey::Ed25519)),
+        // A proof that this version does not know cannot be demanded, so the row is not read as if it demanded less.
+        requires: With::parse(&requires).ok_or(rusqlite::types::FromSqlError::InvalidType)?,
     })
 }
 

@@ -103,9 +103,10 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         M::up(include_str!("../migrations/0001_first.sql")),
         M::up(include_str!("../migrations/0002_kinds.sql")),
         M::up(include_str!("../migrations/0003_approvals.sql")),
+        M::up(include_str!("../migrations/0004_rights.sql")),
         M::up(include_str!("../migrations/0005_keys.sql")),
         M::up(include_str!("../migrations/0006_policies.sql")),
-        M::up(include_str!("../migrations/0004_rights.sql")),
+        M::up(include_str!("../migrations/0007_doors.sql")),
     ]);
     for _ in 0..MIGRATION_TRIES {
         if let Ok(SchemaVersion::Outside(_)) = migrations.current_version(connection) {

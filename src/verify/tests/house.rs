@@ -184,4 +184,8 @@ impl Scratch for Switched {
     async fn settle(&self, key: &[u8], answer: Option<Vec<u8>>, ttl: Duration) -> Result<(), ScratchError> {
         self.up()?.settle(key, answer, ttl).await
     }
+
+    async fn first(&self, key: &[u8], ttl: Duration) -> Result<bool, ScratchError> {
+        self.up()?.first(key, ttl).await
+    }
 }

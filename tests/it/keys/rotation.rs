@@ -19,8 +19,9 @@ fn database(service: &Service) -> Connection {
 
 fn seal_versions(service: &Service, tenant: &str) -> Vec<u16> {
     let database = database(service);
-    let mut statement =
-        database.prepare("SELECT version FROM wrapped_key WHERE owner = ? AND purpose = 'seal' ORDER BY version").unwrap();
+    let mut statement = database
+        .prepare("SELECT version FROM wrapped_key WHERE owner = ? AND purpose = 'seal' ORDER BY version")
+        .unwrap();
     statement.query_map([tenant], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
@@ -60,9 +61,11 @@ impl House {
         let numbers: Vec<Value> = (0..count).map(|n| json!({"number": number(n), "fresh": true})).collect();
         let mut tokens = Vec::new();
         for batch in numbers.chunks(5_000) {
-            let answer = self.service.post("/v1/tokens/batch", &self.business, json!({"items": batch})).await.expect(200);
+            let answer =
+                self.service.post("/v1/tokens/batch", &self.business, json!({"items": batch})).await.expect(200);
             let items = answer.json()["items"].as_array().unwrap().clone();
-            tokens.extend(items.iter().map(|item| item["token"].as_str().unwrap_or_else(|| panic!("{item}")).to_owned()));
+            tokens
+                .extend(items.iter().map(|item| item["token"].as_str().unwrap_or_else(|| panic!("{item}")).to_owned()));
         }
         tokens
     }
@@ -100,8 +103,10 @@ async fn a_rotation_that_is_killed_again_and_again_ends_and_every_token_still_re
         house.service.kill();
         house.service.restart().await;
     }
-    eventually("the old version's end", 120, async || (seal_versions(&house.service, &house.tenant) == [2]).then_some(()))
-        .await;
+    eventually("the old version's end", 120, async || {
+        (seal_versions(&house.service, &house.tenant) == [2]).then_some(())
+    })
+    .await;
     assert_eq!(sealed_under(&house.service, 1), 0);
     for (n, token) in tokens.iter().enumerate().step_by(500) {
         house.reveals(token, n).await;
@@ -141,7 +146,8 @@ async fn a_new_siv_key_starts_new_sealed_tokens_says_so_and_leaves_the_old_ones_
     let old = sealed().await;
     assert_eq!(sealed().await, old);
     assert!(house.turn(&["--key", "siv"]).contains("tokens rewrap"));
-    let new = eventually("a token under the new key", 20, async || Some(sealed().await).filter(|new| *new != old)).await;
+    let new =
+        eventually("a token under the new key", 20, async || Some(sealed().await).filter(|new| *new != old)).await;
     house.reveals(&old, 1).await;
     house.reveals(&new, 1).await;
 }
@@ -220,13 +226,10 @@ async fn destroying_keys_takes_a_second_person_once_there_is_one() {
     let arguments = ["keys", "destroy", "--tenant", &house.tenant, "--name", "Rotating"];
     let refused = house.service.cli(&arguments);
     assert_eq!(refused.status.code(), Some(1), "a terminal stands back once there is an admin");
-    let as_who = |key: &str, arguments: &[&str]| {
-        house.service.command(arguments).env("BAUTA_CREDENTIAL", key).output().unwrap()
-    };
-    let approver = as_who(
-        &admin,
-        &["credential", "create", "--tenant", &house.tenant, "--role", "approver", "--person", "bob"],
-    );
+    let as_who =
+        |key: &str, arguments: &[&str]| house.service.command(arguments).env("BAUTA_CREDENTIAL", key).output().unwrap();
+    let approver =
+        as_who(&admin, &["credential", "create", "--tenant", &house.tenant, "--role", "approver", "--person", "bob"]);
     assert!(approver.status.success(), "{}", String::from_utf8_lossy(&approver.stderr));
     let approver = String::from_utf8(approver.stdout).unwrap().split_whitespace().last().unwrap().to_owned();
     let pending = as_who(&admin, &arguments);

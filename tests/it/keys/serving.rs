@@ -103,7 +103,10 @@ async fn keys_turn_and_are_wrapped_anew_at_an_engine_and_its_old_version_is_gone
     }
     house.reveal(&token).await.expect(200);
     let described = bao.json("GET", &format!("transit/keys/bauta-{}", house.tenant), None).await;
-    assert_eq!((&described["data"]["latest_version"], &described["data"]["min_available_version"]), (&json!(2), &json!(2)));
+    assert_eq!(
+        (&described["data"]["latest_version"], &described["data"]["min_available_version"]),
+        (&json!(2), &json!(2))
+    );
     let output = house.service.cli(&["keys", "rotate", "--root"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("KMS's own commands"));
     let output = house.service.cli(&["keys", "backup", "-o", "names.json"]);

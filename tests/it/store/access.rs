@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bauta::event::Role;
 use bauta::ids::{TenantId, fresh};
-use bauta::store::{Conflict, CredentialRow, WrappedKey, Write};
+use bauta::store::{Conflict, CredentialRow, Proof, Proofs, SigningKey, With, WrappedKey, Write};
 
 use super::World;
 
@@ -22,6 +22,12 @@ fn credential(world: &World, tenant: TenantId) -> CredentialRow {
         networks: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
         created_at: world.now(),
         ends_at: None,
+        proofs: Proofs {
+            keyless: true,
+            certificate: Some([7; 32]),
+            signing: Some(SigningKey::Hmac([9; 16])),
+            requires: With::NONE.and(Proof::ClientCert).and(Proof::Signature),
+        },
     }
 }
 

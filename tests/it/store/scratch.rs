@@ -113,6 +113,34 @@ async fn of_a_thousand_racing_takers_just_the_burst_gets_through(bench: Bench) {
     assert_eq!(through, 100);
 }
 
+async fn a_nonce_is_first_once_until_its_time_is_over(bench: Bench) {
+    assert!(bench.scratch.first(b"nonce", MINUTE).await.unwrap());
+    assert!(!bench.scratch.first(b"nonce", MINUTE).await.unwrap());
+    assert!(bench.scratch.first(b"another", MINUTE).await.unwrap());
+    bench.clock.advance(MINUTE - Duration::from_secs(1));
+    assert!(!bench.scratch.first(b"nonce", MINUTE).await.unwrap());
+    bench.clock.advance(Duration::from_secs(1));
+    assert!(bench.scratch.first(b"nonce", MINUTE).await.unwrap());
+    assert!(!bench.scratch.first(b"nonce", MINUTE).await.unwrap());
+}
+
+async fn of_sixty_four_racing_uses_of_a_nonce_one_is_first(bench: Bench) {
+    for round in 0..20_u8 {
+        let key = [round; 16];
+        let users: Vec<_> = (0..64)
+            .map(|_| {
+                let scratch = Arc::clone(&bench.scratch);
+                tokio::spawn(async move { scratch.first(&key, MINUTE).await.unwrap() })
+            })
+            .collect();
+        let mut first = 0;
+        for user in users {
+            first += u32::from(user.await.unwrap());
+        }
+        assert_eq!(first, 1);
+    }
+}
+
 macro_rules! conformance {
     ($adapter:ident, $open:ident: $($case:ident),+ $(,)?) => {
         mod $adapter {
@@ -130,6 +158,8 @@ conformance! { over_memory, in_memory:
     of_sixty_four_claimers_one_gets_the_work_also_while_it_is_answered,
     a_bucket_empties_and_refills,
     of_a_thousand_racing_takers_just_the_burst_gets_through,
+    a_nonce_is_first_once_until_its_time_is_over,
+    of_sixty_four_racing_uses_of_a_nonce_one_is_first,
 }
 
 conformance! { over_file, in_file:
@@ -138,15 +168,18 @@ conformance! { over_file, in_file:
     of_sixty_four_claimers_one_gets_the_work_also_while_it_is_answered,
     a_bucket_empties_and_refills,
     of_a_thousand_racing_takers_just_the_burst_gets_through,
+    a_nonce_is_first_once_until_its_time_is_over,
+    of_sixty_four_racing_uses_of_a_nonce_one_is_first,
 }
 
 /// The file is copied while the process runs, as a crash would leave it.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_keeps_answers_and_drops_running_claims() {
+async fn a_crash_keeps_answers_and_nonces_and_drops_running_claims() {
     let bench = Bench::new(in_file);
     assert_eq!(bench.claim(1).await, Claim::New);
     bench.scratch.settle(b"key", Some(b"done".to_vec()), DAY).await.unwrap();
     assert_eq!(bench.scratch.claim(b"running", [1; 32], DAY).await.unwrap(), Claim::New);
+    assert!(bench.scratch.first(b"nonce", DAY).await.unwrap());
     let cut = tempfile::tempdir().unwrap();
     std::fs::create_dir(cut.path().join("data")).unwrap();
     for name in ["data/scratch.db", "data/scratch.db-wal"] {
@@ -155,5 +188,6 @@ async fn a_crash_keeps_answers_and_drops_running_claims() {
     let scratch = in_file(cut.path(), Arc::clone(&bench.clock));
     let replayed = scratch.claim(b"key", [1; 32], MINUTE).await.unwrap();
     assert_eq!(replayed, Claim::Answered(b"done".to_vec()));
+    assert!(!scratch.first(b"nonce", DAY).await.unwrap(), "a nonce that was used stays used");
     assert_eq!(scratch.claim(b"running", [1; 32], MINUTE).await.unwrap(), Claim::New);
 }
