@@ -18,6 +18,7 @@ mod leak;
 mod main_job;
 mod memory;
 mod peer;
+mod proofs;
 mod service;
 mod smpp;
 mod store;
