@@ -8,6 +8,7 @@ mod credentials;
 mod double;
 mod freezing;
 mod policies;
+mod proofs;
 mod roles;
 
 use std::net::IpAddr;
