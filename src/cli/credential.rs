@@ -209,8 +209,9 @@ fn show(issued: &Issued) {
 }
 
 fn thumbprint(path: &Path) -> Result<[u8; 32], CommandError> {
-    let certificate = tls::certificate(&text(path)?)
-        .ok_or_else(|| CommandError::Usage(format!("{}: holds no certificate; name a PEM file", path.display())))?;
+    let certificate = tls::certificate(&text(path)?).ok_or_else(|| {
+        CommandError::Usage(format!("{}: holds no X.509 certificate of version 3; name a PEM file", path.display()))
+    })?;
     Ok(tls::thumbprint(&certificate))
 }
 

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rcgen::{KeyPair, PKCS_ED25519};
+use data_encoding::BASE64;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
 use crate::http::Shop;
@@ -46,9 +47,13 @@ impl Signer {
     }
 
     async fn ed25519(shop: &Shop) -> Self {
-        let pair = KeyPair::generate_for(&PKCS_ED25519).unwrap();
-        let signing = json!({"signing": {"alg": "ed25519", "public_key": pair.public_key_pem()}});
-        Self::hired(shop, signing, json!({}), Some(pair.serialize_pem())).await
+        let seed = bauta::crypto::random::<32>();
+        let public = BASE64.encode(Ed25519KeyPair::from_seed_unchecked(&seed).unwrap().public_key().as_ref());
+        let signing = json!({"signing": {"alg": "ed25519", "public_key": public}});
+        // RFC 8410 §7: PKCS #8 around the seed.
+        let der = [&PKCS8_ED25519[..], &seed].concat();
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64.encode(&der));
+        Self::hired(shop, signing, json!({}), Some(pem)).await
     }
 
     async fn hired(shop: &Shop, signing: Value, more: Value, private: Option<String>) -> Self {
@@ -73,6 +78,8 @@ impl Signer {
         job
     }
 }
+
+const PKCS8_ED25519: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
 
 const NUMBER: &str = r#"{"number":"+12025550143"}"#;
 

@@ -18,6 +18,7 @@ async fn tls_1_2_and_1_3_are_spoken_and_nothing_older_nor_plain() {
     for most in ["1.0", "1.1"] {
         let got = secure.curl("/healthz", &["--tlsv1.0", "--tls-max", most, "--ciphers", "DEFAULT@SECLEVEL=0"]);
         assert_eq!((got.exit, got.status), (35, 0), "TLS {most}: {got:?}");
+        assert!(got.said.contains("alert"), "it is the service that refuses: {got:?}");
     }
     let plain = reqwest::get(format!("http://127.0.0.1:{}/healthz", secure.port)).await;
     assert!(plain.is_err(), "nothing is answered to who speaks plainly");
