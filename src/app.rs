@@ -30,6 +30,7 @@ use crate::audit::Log;
 use crate::carrier::{Carrier, Inbox, Sandbox};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{Config, Limits};
+use crate::crypto;
 use crate::dispatch::Dispatch;
 use crate::event::{Mode, Role};
 use crate::guard::{self, Guard};
@@ -91,6 +92,9 @@ impl App {
         let access = Arc::new(access.kept_by(config.policy_keeper));
         if config.policy_keeper.is_some() && access.keeper().is_none() {
             return Err(AppError::NoKeeper);
+        }
+        if config.require_locked && !crypto::locked::is_locked() {
+            return Err(AppError::NotLocked);
         }
         if config.keys_beside_data() && access.tenants().iter().any(|tenant| tenant.mode == Mode::Live) {
             return Err(AppError::KeysBesideData);

@@ -43,6 +43,8 @@ pub struct Config {
     pub kms: KmsKind,
     /// How long unwrapped keys are used while the KMS cannot be asked.
     pub key_cache: KeyCache,
+    /// Whether keys in memory that may be swapped stop the start.
+    pub require_locked: bool,
     /// How often keys are replaced.
     pub rotation: Rotation,
     /// The list of what was erased, which a restore of the store replays: beside the keys unless said.
@@ -334,6 +336,7 @@ impl Raw {
             admin,
             keys,
             kms,
+            require_locked: self.kms.require_locked,
             key_cache,
             rotation: self.keys,
             limits: self.limits,

@@ -46,6 +46,12 @@ pub enum AppError {
         "policies.tenant: there is no such tenant in this store; name one that bauta tenant list shows, or leave it out"
     )]
     NoKeeper,
+    /// Keys do not lie where they have to.
+    #[error(
+        "kms.require_locked: the system allows too little locked memory for the keys; raise the limit (ulimit -l, \
+         LimitMEMLOCK= of systemd), or set it to false"
+    )]
+    NotLocked,
     /// A carrier's settings.
     #[error("carriers.{carrier}: {source}")]
     Carrier {
@@ -108,6 +114,7 @@ impl AppError {
             Self::KeysBesideData
             | Self::Policies(_)
             | Self::NoKeeper
+            | Self::NotLocked
             | Self::Carrier { .. }
             | Self::Bind { .. }
             | Self::Tls(_) => true,

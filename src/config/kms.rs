@@ -127,6 +127,8 @@ pub(super) struct RawKms {
     timeout_ms: Option<u64>,
     cache_s: Option<u64>,
     check_s: Option<u64>,
+    /// Whether keys in memory that may be swapped stop the start.
+    pub(super) require_locked: bool,
 }
 
 impl RawKms {

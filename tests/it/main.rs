@@ -11,6 +11,7 @@
 mod arrows;
 mod backup;
 mod browser;
+mod bulk;
 mod cli;
 mod http;
 mod keys;

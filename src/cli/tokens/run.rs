@@ -26,9 +26,11 @@ pub(super) async fn run(files: &Files, work: &Work, desk: &mut Desk, now: Timest
     let found = size.as_ref().map(|(_, found)| found);
     let mut journal = Journal::open(&files.output, found, told(files, work)?, now)?;
     if journal.resumed {
+        eprintln!("going on after row {}", grouped(journal.note.rows));
+    }
+    if journal.note.offset > 0 {
         let (file, _) = size.as_ref().ok_or_else(|| CommandError::Usage("standard input cannot be resumed".into()))?;
         rows = resumed(file, &format, &journal.note)?;
-        eprintln!("going on after row {}", grouped(journal.note.rows));
     } else {
         let mut note = journal.note.clone();
         (note.offset, note.line) = (rows.offset, rows.line);
