@@ -25,6 +25,7 @@ async fn credential(world: &World, tenant: TenantId, role: Role) -> CredentialId
         networks: Vec::new(),
         created_at: world.now(),
         ends_at: None,
+        proofs: bauta::store::Proofs::default(),
     };
     world.write(Write::Credential(row)).await.unwrap();
     id

@@ -355,6 +355,7 @@ pub async fn an_erased_tenant_is_nobody_and_leaves_nothing(world: World) {
         networks: Vec::new(),
         created_at: world.now(),
         ends_at: None,
+        proofs: bauta::store::Proofs::default(),
     };
     world.write(Write::Credential(credential)).await.unwrap();
     town.token(&world, 1).await;
