@@ -117,6 +117,19 @@ async fn what_workers_are_permitted_cannot_be_asked_for_whatever_the_policies_sa
 }
 
 #[tokio::test]
+async fn a_partner_gets_no_token_of_another_audience_whatever_else_permits() {
+    let roles = include_str!("../../../policies/roles.cedar");
+    let files = folder(&[("all.cedar", PERMIT_ALL), ("roles.cedar", roles)]);
+    let world = World::with(Policies::load(Some(files.path())).unwrap()).await;
+    let partner = world.who(Role::Partner).await;
+    let ask = async |audience| world.access.authorize(&partner, Action::TokenExchange, exchange(audience)).await;
+    assert!(ask(Some("courier")).await.is_ok(), "its own");
+    for other in [Some("insurer"), Some(""), None] {
+        assert!(matches!(ask(other).await, Err(Denied::Forbidden)), "{other:?}");
+    }
+}
+
+#[tokio::test]
 async fn policies_may_look_at_address_and_hour() {
     let text = "permit (principal is Bauta::Credential, action == Bauta::Action::\"AliasBind\", resource)\nwhen { context has address && context.address.isInRange(ip(\"192.0.2.0/24\")) && context.hour < 15 };\n@id(\"t\")\npermit (principal is Bauta::Terminal, action, resource);\n";
     let files = folder(&[("a.cedar", text)]);

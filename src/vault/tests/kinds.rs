@@ -205,12 +205,67 @@ async fn fpe_texts_want_their_permit_room_and_nothing_to_keep() {
     ] {
         assert_eq!(refusal(house.vault.fpe(&permit, new).await), code);
     }
+}
+
+#[tokio::test]
+async fn a_tenant_from_before_there_were_fpe_texts_gets_its_key() {
+    let house = house().await;
+    let before = house.fpe(None, fpe(1)).await;
     house.store.with(|state| state.keys.retain(|key| key.purpose != "fpe"));
     let keyring = Keyring::open(Arc::clone(&house.store) as Arc<dyn Store>, house.kms()).await.unwrap();
     let vault = Vault::new(Arc::clone(&house.store) as Arc<dyn Store>, Arc::new(keyring));
-    let missing = vault.fpe(&permit, fpe(1)).await;
-    assert!(matches!(missing, Err(VaultError::Key(KeyError::Missing { purpose: "fpe", .. }))));
-    assert!(vault.tokenize(&house.making(None), vaulted(1)).await.is_ok(), "what else a tenant does goes on");
+    let after = vault.fpe(&house.making_fpe(None), fpe(1)).await.unwrap().token;
+    assert!(after.as_str() != before && after.as_str().starts_with("+44"), "a key of its own, for good");
+    assert_eq!(vault.fpe(&house.making_fpe(None), fpe(1)).await.unwrap().token, after);
+}
+
+/// Tokens that say something else than `token` by one bit, digit or version, under checksums that are right.
+fn forged(token: &Token) -> Vec<Token> {
+    let mut forged = Vec::new();
+    if let Some((version, block)) = token.vaulted_parts() {
+        for bit in 0..128 {
+            let mut block = block;
+            block[bit / 8] ^= 1 << (bit % 8);
+            forged.push(Token::vaulted(version, block));
+        }
+        forged.extend((0..=u8::MAX).filter(|other| *other != version).map(|other| Token::vaulted(other, block)));
+    }
+    if let Some((version, siv)) = token.sealed_parts() {
+        for bit in 0..224 {
+            let mut siv = siv;
+            siv[bit / 8] ^= 1 << (bit % 8);
+            forged.push(Token::sealed(version, &siv));
+        }
+        forged.extend((0..16).map(|bit| Token::sealed(version ^ (1 << bit), &siv)));
+    }
+    if let Some(body) = token.lookalike_body() {
+        for place in 0..11 {
+            let step = 10_u64.pow(place);
+            let others = (1..10).map(|add| (body / step + add) % 10 + body / step / 10 * 10);
+            forged.extend(others.map(|head| Token::lookalike(head * step + body % step)));
+        }
+    }
+    forged
+}
+
+#[tokio::test]
+async fn every_bit_digit_and_version_that_is_another_is_not_found() {
+    let house = house().await;
+    for audience in [None, Some("shop")] {
+        for kind in [Kind::Vaulted, Kind::Sealed, Kind::Lookalike] {
+            let token = house.vault.tokenize(&house.making(audience), of_kind(kind, 1)).await.unwrap().token;
+            let forged = forged(&token);
+            assert!(forged.len() >= 99 && !forged.contains(&token));
+            for other in &forged {
+                assert!(Token::parse(other.as_str()).is_ok(), "well formed: it is the vault that refuses");
+                assert!(is_not_found(house.vault.describe(&house.about(other)).await));
+                assert!(is_not_found(house.vault.describe(&house.partner_about("shop", other)).await));
+                assert!(is_not_found(house.vault.resolve(&house.about(other), other).await));
+                assert!(is_not_found(house.vault.exchange(&house.exchanging(None, other, Some("cars"))).await));
+            }
+        }
+    }
+    assert!(house.store.told("token.exchanged").is_empty());
 }
 
 #[tokio::test]
