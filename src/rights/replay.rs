@@ -83,7 +83,10 @@ impl Rights {
         for tenant in tenants {
             let (tenant, at) = (*tenant, self.store.now());
             let told = self.told(Some(tenant), What::TenantErased { tenant });
-            match self.store.commit(Change::telling(told).with(Write::EraseTenant { tenant, at })).await {
+            let change = Change::telling(told)
+                .with(Write::EraseTenant { tenant, at })
+                .with(Write::DoomKeys { owner: Owner::Tenant(tenant).to_string() });
+            match self.store.commit(change).await {
                 Ok(_) => done += 1,
                 // Made after the backup, or erased before it.
                 Err(StoreError::Conflict(Conflict::Missing)) => {}

@@ -19,7 +19,10 @@ impl Rights {
         let (tenant, at) = (permit.tenant(), self.store.now());
         self.list.append(ErasureEntry { at, what: Erasing::Tenant { tenant } }).await?;
         let change = permit.change(at, What::TenantErased { tenant });
-        match self.store.commit(change.with(Write::EraseTenant { tenant, at })).await {
+        let change = change
+            .with(Write::EraseTenant { tenant, at })
+            .with(Write::DoomKeys { owner: Owner::Tenant(tenant).to_string() });
+        match self.store.commit(change).await {
             Ok(_) => {}
             Err(StoreError::Conflict(Conflict::Missing)) => return Err(RightsError::NotFound),
             Err(error) => return Err(error.into()),

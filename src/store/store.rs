@@ -441,7 +441,8 @@ pub enum Write {
     Move(Box<Move>),
     /// Uses a proof up; [`Conflict::Taken`] if it was.
     UseProof { jti: [u8; 32], until: Timestamp },
-    /// Ends a tenant: its credentials end, its wrapped keys go, its name is free. Its rows go by `purge`.
+    /// Ends a tenant: its credentials end, its name is free. [`Write::DoomKeys`] goes with it; its rows go by
+    /// [`Write::Age`] and [`Write::Clear`].
     EraseTenant { tenant: TenantId, at: Timestamp },
 
     /// Takes rows of a class away, for no longer than `within`; what is left comes again.

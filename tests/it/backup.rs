@@ -62,6 +62,16 @@ async fn a_restored_backup_brings_back_what_was_kept_and_nobody_who_was_erased_s
         (shop.get("/v1/tenant", &key).await.status == 401).then_some(())
     })
     .await;
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let conn = rusqlite::Connection::open_with_flags(shop.data("bauta.db"), flags).unwrap();
+    eventually("nothing but the row of an erased tenant", 30, async || {
+        let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        let cleared = count("SELECT count(*) FROM tenant WHERE cleared = 1") == 1;
+        let left = "SELECT count(*) FROM token WHERE tenant IN (SELECT id FROM tenant WHERE erased_at IS NOT NULL)";
+        (cleared && count(left) == 0).then_some(())
+    })
+    .await;
+    drop(conn);
     let list = std::fs::read(shop.service.folder().join("kms/erasures.log")).unwrap();
     shop.note(&String::from_utf8(list).unwrap());
 

@@ -173,6 +173,5 @@ pub(super) fn erase_tenant(tx: &Tx<'_>, tenant: TenantId, at: Timestamp) -> Resu
             "UPDATE credential SET ends_at = ?, secret = randomblob(32), person = 'erased', networks = '' WHERE tenant = ?",
         )?
         .execute(params![at, bytes(&tenant)])?;
-    tx.conn.prepare_cached("DELETE FROM wrapped_key WHERE owner = ?")?.execute([tenant.to_string()])?;
     moved(tx)
 }

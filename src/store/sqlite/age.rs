@@ -61,7 +61,7 @@ pub(super) fn aged(conn: &Connection, class: Aging, after: Option<RowKey>, limit
     match class {
         Aging::Bodies(before) => oldest(
             conn,
-            "SELECT id FROM message WHERE body IS NOT NULL AND expires_at <= ? LIMIT ?",
+            "SELECT id FROM message WHERE body IS NOT NULL AND expires_at < ? LIMIT ?",
             &before.plus(BODY_LIFE),
             limit,
         ),

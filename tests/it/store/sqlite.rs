@@ -108,3 +108,56 @@ async fn two_that_open_an_empty_file_at_once_both_get_a_store() {
         }
     }
 }
+
+/// Prints how fast old rows go, and what a writer beside it waits. `BAUTA_SWEEP_ROWS` sets how many.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a figure, not a test: cargo test --release --test it -- --ignored --nocapture sweeping"]
+async fn sweeping_beside_a_writer_keeps_up_and_lets_it_through() {
+    use bauta::store::{Aging, Change};
+    use std::time::{Duration, Instant};
+
+    let rows: u64 = std::env::var("BAUTA_SWEEP_ROWS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let world = World::new(open);
+    let tenant = world.tenant().await;
+    let first = world.store.reserve_records(rows).await.unwrap().0;
+    let index = |n: u64| {
+        bauta::store::BlindIndex(n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes().repeat(2).try_into().unwrap())
+    };
+    for chunk in (0..rows).collect::<Vec<_>>().chunks(5_000) {
+        let expired = |n: &u64| {
+            let mut row = token(&world, tenant, RecordId(first + n), *n);
+            (row.expires_at, row.canonical, row.index) = (Some(world.now()), false, index(*n));
+            Write::Token(row)
+        };
+        let change = Change { events: Vec::new(), writes: chunk.iter().map(expired).collect() };
+        world.store.commit(change).await.unwrap();
+    }
+    world.pass(86_400 * 2);
+    let class = Aging::Tokens(world.now());
+    let store = Arc::clone(&world.store);
+    let sweeper = tokio::spawn(async move {
+        let (started, mut gone) = (Instant::now(), 0_u64);
+        loop {
+            let keys = store.aged(class, None, 500).await.unwrap().keys;
+            if keys.is_empty() {
+                return gone as f64 / started.elapsed().as_secs_f64();
+            }
+            let turn = Instant::now();
+            let write = Write::Age { class, keys, within: Duration::from_millis(5) };
+            gone += store.commit(Change { events: Vec::new(), writes: vec![write] }).await.unwrap().aged as u64;
+            tokio::time::sleep(turn.elapsed().clamp(Duration::from_millis(1), Duration::from_millis(20))).await;
+        }
+    });
+    let mut waits = Vec::new();
+    let mut n = rows;
+    while !sweeper.is_finished() {
+        let started = Instant::now();
+        n += 1;
+        world.write(Write::Token(token(&world, tenant, RecordId(first + n), n))).await.unwrap();
+        waits.push(started.elapsed());
+    }
+    waits.sort_unstable();
+    let at = |share: usize| waits[(waits.len() - 1) * share / 100];
+    let (rate, median, p99) = (sweeper.await.unwrap(), at(50), at(99));
+    println!("swept {rate:.0} rows/s of {rows}; beside it {} commits, median {median:?}, p99 {p99:?}", waits.len());
+}
