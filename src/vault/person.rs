@@ -3,8 +3,6 @@
 //!
 //! Tenants of which nothing sealed was ever erased pay nothing: the permit says so from memory, at most a second old.
 
-use zeroize::Zeroizing;
-
 use crate::access::{Permit, Resource, TokenRef, Upkeep};
 use crate::event::{Leaf, What};
 use crate::ids::{PoolId, RecordId, RecordRef, SubjectId};

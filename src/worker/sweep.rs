@@ -18,17 +18,15 @@ use crate::store::{Aged, Aging, Change, Kept, RowKey, StoreError, Write};
 
 /// Sweeps until `stop`; a round begins [`EVERY`] after the last one ended.
 pub(super) async fn run(rooms: Rooms, mut stop: watch::Receiver<bool>) {
-    let mut last_walk: Option<Instant> = None;
+    let (mut last_age, mut last_walk): (Option<Instant>, Option<Instant>) = (None, None);
     loop {
         tokio::select! {
             () = stopped(&mut stop) => return,
             () = sleep(EVERY) => {}
         }
-        let is_walking = last_walk.is_none_or(|at| at.elapsed() >= WALK_EVERY);
-        if is_walking {
-            last_walk = Some(Instant::now());
-        }
-        let round = tokio::spawn(round(rooms.clone(), is_walking));
+        let is_aging = is_due(&mut last_age, AGE_EVERY);
+        let is_walking = is_due(&mut last_walk, WALK_EVERY);
+        let round = tokio::spawn(round(rooms.clone(), is_aging, is_walking));
         tokio::select! {
             () = stopped(&mut stop) => return,
             done = round => if let Err(error) = done {
@@ -38,10 +36,21 @@ pub(super) async fn run(rooms: Rooms, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn round(rooms: Rooms, is_walking: bool) {
+/// Whether so much time has passed since the last time; if so, this is it.
+fn is_due(last: &mut Option<Instant>, every: Duration) -> bool {
+    let is_due = last.is_none_or(|at| at.elapsed() >= every);
+    if is_due {
+        *last = Some(Instant::now());
+    }
+    is_due
+}
+
+async fn round(rooms: Rooms, is_aging: bool, is_walking: bool) {
     let kept = *rooms.access.policies().retention();
-    for (name, class) in classes(&kept, rooms.store.now()) {
-        can_fail(name, sweep(&rooms, name, class).await);
+    if is_aging {
+        for (name, class) in classes(&kept, rooms.store.now()) {
+            can_fail(name, sweep(&rooms, name, class).await);
+        }
     }
     if is_walking {
         let before = rooms.store.now().minus(kept.test_data);
@@ -144,7 +153,9 @@ fn can_fail<T>(class: &str, result: Result<T, StoreError>) {
     }
 }
 
-/// How long after a round the next begins.
+/// How often each class is looked at: each look that finds something is an entry in the log.
+const AGE_EVERY: Duration = Duration::from_secs(60);
+/// How long after a round the next begins; each looks for tenants that were erased.
 const EVERY: Duration = Duration::from_secs(2);
 /// How often tables are walked for what test tenants made.
 const WALK_EVERY: Duration = Duration::from_secs(3_600);

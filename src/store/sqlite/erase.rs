@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 use super::people;
 use super::writer::Tx;
 use crate::clock::Timestamp;
-use crate::ids::{AliasId, TenantId, bytes};
+use crate::ids::{AliasId, RecordId, TenantId, bytes};
 use crate::store::{AliasRow, AliasStatus, BlindIndex, Conflict, Erased, Erasure, StoreError};
 
 /// A person's place in what is left of an alias: no index under any key.
@@ -156,14 +156,18 @@ fn leave_places(tx: &Tx<'_>, alias: &AliasRow, person: BlindIndex) -> Result<(),
     Ok(())
 }
 
+/// What an erasure is of: a whole person, or each of these records.
+fn meant(what: &Erasure) -> Vec<Option<RecordId>> {
+    if what.whole { vec![None] } else { what.records.iter().copied().map(Some).collect() }
+}
+
 /// An alias that was bound since the reading has an event to come.
 fn refuse_new_aliases(tx: &Tx<'_>, what: &Erasure) -> Result<(), StoreError> {
-    if !what.whole {
-        return Ok(());
-    }
-    for place in &what.places {
-        if !people::active(tx.conn, what.tenant, *place)?.is_empty() {
-            return Err(StoreError::Conflict(Conflict::Taken));
+    for record in meant(what) {
+        for place in &what.places {
+            if people::is_bound(tx.conn, what.tenant, *place, record)? {
+                return Err(StoreError::Conflict(Conflict::Taken));
+            }
         }
     }
     Ok(())
@@ -174,9 +178,11 @@ fn verifications(tx: &Tx<'_>, what: &Erasure) -> Result<u64, StoreError> {
         tx.conn.prepare_cached("DELETE FROM verification_send WHERE verification = ?")?.execute([bytes(id)])?;
         tx.conn.prepare_cached("DELETE FROM verification WHERE id = ?")?.execute([bytes(id)])?;
     }
-    let left = "SELECT count(*) FROM verification WHERE party = ? AND tenant = ?";
-    if what.whole && people::count(tx.conn, left, &[&what.index, &bytes(&what.tenant)])? > 0 {
-        return Err(StoreError::Conflict(Conflict::Taken));
+    let left = "SELECT count(*) FROM verification WHERE party = ?1 AND tenant = ?2 AND (?3 IS NULL OR record = ?3)";
+    for record in meant(what) {
+        if people::count(tx.conn, left, &[&what.index, &bytes(&what.tenant), &record])? > 0 {
+            return Err(StoreError::Conflict(Conflict::Taken));
+        }
     }
     Ok(what.verifications.len() as u64)
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params};
 
 use super::columns::id;
 use super::{alias, message, outbox, token, verification};
-use crate::ids::{AliasId, TenantId, bytes};
+use crate::ids::{RecordId, TenantId, bytes};
 use crate::store::{AliasRow, BlindIndex, Held, HeldBy, MessageRow, Queued, Seat, StoreError};
 
 /// Everything of one moment.
@@ -97,13 +97,19 @@ pub(super) fn count(conn: &Connection, sql: &str, key: &[&dyn ToSql]) -> Result<
     Ok(count.cast_unsigned())
 }
 
-/// The aliases that name the person now and still carry.
-pub(super) fn active(conn: &Connection, tenant: TenantId, place: BlindIndex) -> Result<Vec<AliasId>, StoreError> {
+/// Whether an alias carries that names the person, or the one record of theirs.
+pub(super) fn is_bound(
+    conn: &Connection,
+    tenant: TenantId,
+    place: BlindIndex,
+    record: Option<RecordId>,
+) -> Result<bool, StoreError> {
     Ok(conn
         .prepare_cached(
-            "SELECT id FROM alias WHERE a_index = ?1 AND tenant = ?2 AND status = 0
-             UNION ALL SELECT id FROM alias WHERE b_index = ?1 AND tenant = ?2 AND status = 0",
+            "SELECT EXISTS (SELECT 1 FROM alias
+                 WHERE a_index = ?1 AND tenant = ?2 AND status = 0 AND (?3 IS NULL OR a_record = ?3))
+                 OR EXISTS (SELECT 1 FROM alias
+                 WHERE b_index = ?1 AND tenant = ?2 AND status = 0 AND (?3 IS NULL OR b_record = ?3))",
         )?
-        .query_map(params![place, bytes(&tenant)], |row| id(row, "id"))?
-        .collect::<Result<_, _>>()?)
+        .query_row(params![place, bytes(&tenant), record], |row| row.get(0))?)
 }
