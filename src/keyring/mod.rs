@@ -120,6 +120,8 @@ struct Held {
 /// Wrapped keys by owner, as last read, and what loading came to lately.
 struct Rows {
     owners: HashMap<String, Vec<WrappedKey>>,
+    /// Those that the deployment's own keys in use were opened from.
+    system: Vec<WrappedKey>,
     refused: HashMap<TenantId, (Timestamp, Refusal)>,
 }
 
@@ -147,6 +149,7 @@ impl Keyring {
         let counts = Counts::default();
         let opened = load::open(store.as_ref(), kms.as_ref(), &counts, Owner::System, &mut owners).await?;
         let system = SystemKeys::of(&opened)?;
+        let system_rows = owners.get(&Owner::System.to_string()).cloned().unwrap_or_default();
         let now = store.now();
         Ok(Self {
             store,
@@ -154,7 +157,7 @@ impl Keyring {
             cache: KeyCache::default(),
             system: ArcSwap::from_pointee(system),
             tenants: ArcSwap::default(),
-            rows: Mutex::new(Rows { owners, refused: HashMap::new() }),
+            rows: Mutex::new(Rows { owners, system: system_rows, refused: HashMap::new() }),
             counts,
             seen: AtomicU64::new(seen),
             followed: AtomicI64::new(now.as_millis()),

@@ -79,11 +79,11 @@ impl Keyring {
         }
         let mut rows = self.rows.lock().await;
         let system = Owner::System.to_string();
-        let is_changed = rows.owners.get(&system) != fresh.get(&system);
         rows.owners = fresh;
         rows.refused.clear();
-        if is_changed {
+        if rows.owners.get(&system) != Some(&rows.system) {
             self.open_system(&mut rows.owners).await?;
+            rows.system = rows.owners.get(&system).cloned().unwrap_or_default();
         }
         let held: Vec<_> = self.tenants.load().iter().map(|(id, held)| (*id, held.clone())).collect();
         for (id, held) in held {

@@ -75,9 +75,20 @@ impl Rotate {
             can_fail("rotating keys", keyring.turn_due(&self.rooms.rotation).await);
             can_fail("retiring keys", keyring.retire_outlived(settle(&self.rooms.rotation)).await);
         }
+        let mut wanted = (Instant::now(), self.wanted().await);
         loop {
             let began = Instant::now();
-            match self.step().await {
+            if wanted.0.elapsed() >= TICK {
+                wanted = (began, self.wanted().await);
+            }
+            let step = match &wanted.1 {
+                Ok(wanted) => self.step(wanted).await,
+                Err(error) => {
+                    tracing::warn!(%error, "re-encryption will go on later");
+                    return;
+                }
+            };
+            match step {
                 Ok(Step::Worked) => sleep(began.elapsed().max(LEAST_REST)).await,
                 Ok(Step::Idle | Step::Ended(_)) => return,
                 Err(error) => {
@@ -88,11 +99,14 @@ impl Rotate {
         }
     }
 
+    /// Whose ciphertexts are to be re-encrypted now, below which version.
+    pub(super) async fn wanted(&self) -> Result<Vec<(TenantId, u16)>, KeyError> {
+        self.rooms.keyring.stale(settle(&self.rooms.rotation), self.rooms.store.now()).await
+    }
+
     /// One batch.
-    pub(super) async fn step(&self) -> Result<Step, KeyError> {
-        let Rooms { store, keyring, rotation, .. } = &self.rooms;
-        let now = store.now();
-        let wanted = keyring.stale(settle(rotation), now).await?;
+    pub(super) async fn step(&self, wanted: &[(TenantId, u16)]) -> Result<Step, KeyError> {
+        let store = &self.rooms.store;
         let known = store.reseal_pass().await?;
         if wanted.is_empty() {
             if known.is_some() {
@@ -100,8 +114,8 @@ impl Rotate {
             }
             return Ok(Step::Idle);
         }
-        let mut pass = known.unwrap_or_else(|| ResealPass::starting(now));
-        let page = store.cells(pass.kind, &pass.after, &wanted).await?;
+        let mut pass = known.unwrap_or_else(|| ResealPass::starting(store.now()));
+        let page = store.cells(pass.kind, &pass.after, wanted).await?;
         let found = page.cells.len();
         let done = self.reseal(page.cells).await?;
         pass.looked += page.looked;

@@ -169,3 +169,60 @@ fn processes_that_start_at_once_share_one_root() {
     let roots: Vec<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
     assert!(roots.windows(2).all(|pair| pair[0] == pair[1]));
 }
+
+#[tokio::test]
+async fn a_new_root_takes_over_for_every_process_and_the_old_one_opens_nothing() {
+    let (dir, one) = used().await;
+    let other = FileKms::open(&keys(&dir), false).unwrap();
+    let wrapped = one.wrap("system", b"", &Key::new([5; 32])).await.unwrap();
+    let old = fs::read(keys(&dir).join("root.key")).unwrap();
+    one.rotate_root().await.unwrap();
+    assert_eq!(mode(&keys(&dir).join("root.key")), 0o600);
+    for kms in [&one, &other, &FileKms::open(&keys(&dir), false).unwrap()] {
+        assert_eq!(kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), &[5; 32]);
+    }
+    // Whoever did not know of it still makes KEKs under the new root.
+    other.create("ten_late").await.unwrap();
+    FileKms::open(&keys(&dir), false).unwrap().wrap("ten_late", b"", &Key::fresh()).await.unwrap();
+    fs::write(keys(&dir).join("root.key"), old).unwrap();
+    assert!(matches!(refusal(&dir, false), KmsError::WrongRoot { .. }));
+}
+
+#[tokio::test]
+async fn a_crash_at_any_step_of_a_new_root_leaves_one_that_opens_and_the_next_change_ends_it() {
+    let (dir, kms) = used().await;
+    let wrapped = kms.wrap("system", b"", &Key::new([5; 32])).await.unwrap();
+    let path = |name: &str| keys(&dir).join(name);
+    let check = async || {
+        let kms = FileKms::open(&keys(&dir), false).unwrap();
+        assert_eq!(kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), &[5; 32]);
+        assert!(path("root.key.next").exists(), "only a change ends it");
+        kms.create("ten_new").await.unwrap();
+        assert!(!path("root.key.next").exists());
+        let kms = FileKms::open(&keys(&dir), false).unwrap();
+        assert_eq!(kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), &[5; 32]);
+        kms.destroy("ten_new").await.unwrap();
+    };
+    // The next root is written, and nothing is under it yet.
+    fs::write(path("root.key.next"), "ab".repeat(32)).unwrap();
+    set_mode(&path("root.key.next"), 0o600);
+    check().await;
+    // Everything is under the next root, which has not taken its place yet.
+    let old = fs::read(path("root.key")).unwrap();
+    kms.rotate_root().await.unwrap();
+    fs::rename(path("root.key"), path("root.key.next")).unwrap();
+    fs::write(path("root.key"), old).unwrap();
+    set_mode(&path("root.key"), 0o600);
+    check().await;
+}
+
+#[tokio::test]
+async fn a_restored_folder_opens_what_the_lost_one_wrapped_and_never_replaces_keys() {
+    let (dir, kms) = used().await;
+    let wrapped = kms.wrap("system", b"", &Key::new([5; 32])).await.unwrap();
+    let files = kms.files().unwrap();
+    assert!(matches!(FileKms::restore(&keys(&dir), &files), Err(KmsError::Setting { key: "kms.path", .. })));
+    let restored = FileKms::restore(&dir.path().join("restored"), &files).unwrap();
+    assert_eq!(restored.unwrap("system", b"", &wrapped).await.unwrap().bytes(), &[5; 32]);
+    assert_eq!(mode(&dir.path().join("restored/root.key")), 0o600);
+}

@@ -23,10 +23,17 @@ async fn turn(house: &House) {
     house.keyring.follow().await;
 }
 
+impl Rotate {
+    /// One batch of what is to be done now.
+    async fn next(&self) -> Result<Step, crate::keyring::KeyError> {
+        self.step(&self.wanted().await?).await
+    }
+}
+
 /// Works until a pass ends. Gives how many versions it retired.
 async fn pass(rotate: &Rotate) -> usize {
     loop {
-        match rotate.step().await.unwrap() {
+        match rotate.next().await.unwrap() {
             Step::Ended(retired) => return retired,
             Step::Worked => {}
             Step::Idle => panic!("nothing to do"),
@@ -91,7 +98,7 @@ async fn everything_that_an_old_version_sealed_is_sealed_anew_and_then_the_versi
     assert_eq!(versions(&house).await, [1, 2]);
     assert_eq!(pass(&rotate).await, 1, "the second finds nothing");
     assert_eq!(versions(&house).await, [2]);
-    assert_eq!(rotate.step().await.unwrap(), Step::Idle);
+    assert_eq!(rotate.next().await.unwrap(), Step::Idle);
     house.keyring.follow().await;
     opens(&house, &records).await;
     // The message of the time before goes out with its body, and can be answered.
@@ -110,15 +117,15 @@ async fn a_pass_goes_on_where_a_crash_left_it() {
     let records = tokens(&house, 2_000).await;
     turn(&house).await;
     let first = rotate(&house, 0);
-    first.step().await.unwrap();
-    first.step().await.unwrap();
+    first.next().await.unwrap();
+    first.next().await.unwrap();
     let left = house.store.reseal_pass().await.unwrap().unwrap();
     assert!(left.resealed > 0 && left.resealed < 2_000);
     drop(first);
     // A later process finds the pass, and does the last batch of the earlier one twice without harm.
     house.store.save_reseal_pass(Some(&crate::store::ResealPass { after: Vec::new(), ..left.clone() })).await.unwrap();
     let later = rotate(&house, 0);
-    while later.step().await.unwrap() == Step::Worked {}
+    while later.next().await.unwrap() == Step::Worked {}
     assert_eq!(pass(&later).await, 1);
     house.keyring.follow().await;
     opens(&house, &records).await;
@@ -130,7 +137,7 @@ async fn a_version_that_somebody_may_still_use_is_not_looked_for_nor_retired() {
     tokens(&house, 3).await;
     turn(&house).await;
     let rotate = rotate(&house, 60);
-    assert_eq!(rotate.step().await.unwrap(), Step::Idle);
+    assert_eq!(rotate.next().await.unwrap(), Step::Idle);
     house.clock.advance(Duration::from_secs(60));
     assert_eq!(pass(&rotate).await, 0);
     assert_eq!(pass(&rotate).await, 1);
@@ -181,7 +188,7 @@ async fn rotation_pace() {
     let mut slowest = Duration::ZERO;
     loop {
         let step = tokio::time::Instant::now();
-        let done = matches!(rotate.step().await.unwrap(), Step::Ended(_));
+        let done = matches!(rotate.next().await.unwrap(), Step::Ended(_));
         let rest = step.elapsed();
         let write = tokio::time::Instant::now();
         tokens(&house, 1).await;

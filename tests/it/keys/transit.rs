@@ -91,3 +91,18 @@ async fn deployments_with_prefixes_of_their_own_do_not_meet() {
     other.destroy("system").await.unwrap();
     assert!(one.exists("system").await.unwrap());
 }
+
+#[tokio::test]
+async fn a_server_with_a_certificate_is_spoken_to_if_the_named_one_signed_it_and_else_not() {
+    let (Some(bao), Some(other)) = (Bao::start_tls().await, Bao::start_tls().await) else { return };
+    let kms = TransitKms::new(Transit { ca_file: Some(bao.ca()), ..transit_settings(&bao) }).unwrap();
+    kms.create("system").await.unwrap();
+    let wrapped = kms.wrap("system", b"a", &Key::new([5; 32])).await.unwrap();
+    assert_eq!(kms.unwrap("system", b"a", &wrapped).await.unwrap().bytes(), &[5; 32]);
+    for ca_file in [Some(other.ca()), None] {
+        let kms = TransitKms::new(Transit { ca_file, ..transit_settings(&bao) }).unwrap();
+        assert!(is_away(&kms.exists("system").await.err().unwrap(), "certificate"));
+    }
+    let refused = TransitKms::new(Transit { ca_file: Some("/nowhere.pem".into()), ..transit_settings(&bao) });
+    assert!(matches!(refused.err().unwrap(), KmsError::Setting { key: "kms.ca_file", .. }));
+}

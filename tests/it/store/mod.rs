@@ -9,6 +9,7 @@ mod access;
 mod aliases;
 mod approvals;
 mod delivery;
+mod keys;
 mod log;
 mod messages;
 mod policies;
@@ -137,6 +138,14 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         a_reservation_takes_what_is_left_and_a_day_starts_anew,
         an_exhausted_budget_is_told_once_a_day,
         budgets_outlive_an_end_without_notice;
+    keys:
+        every_change_of_keys_moves_their_version_for_every_process,
+        a_key_is_rewrapped_from_what_stands_and_retired_once,
+        a_kek_stays_doomed_until_it_is_destroyed,
+        uses_add_up_over_processes_and_go_with_their_key,
+        a_pass_is_found_again_where_it_was_left,
+        a_look_finds_what_older_versions_of_the_tenants_asked_for_sealed_and_nothing_else,
+        a_ciphertext_that_changed_meanwhile_is_not_written_over;
     tokens:
         one_canonical_record_stands_for_a_number,
         records_are_seen_by_their_tenant_alone,
