@@ -179,7 +179,7 @@ async fn a_new_root_takes_over_for_every_process_and_the_old_one_opens_nothing()
     one.rotate_root().await.unwrap();
     assert_eq!(mode(&keys(&dir).join("root.key")), 0o600);
     for kms in [&one, &other, &FileKms::open(&keys(&dir), false).unwrap()] {
-        assert_eq!(kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), &[5; 32]);
+        assert_eq!(*kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), [5; 32]);
     }
     // Whoever did not know of it still makes KEKs under the new root.
     other.create("ten_late").await.unwrap();
@@ -195,12 +195,12 @@ async fn a_crash_at_any_step_of_a_new_root_leaves_one_that_opens_and_the_next_ch
     let path = |name: &str| keys(&dir).join(name);
     let check = async || {
         let kms = FileKms::open(&keys(&dir), false).unwrap();
-        assert_eq!(kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), &[5; 32]);
+        assert_eq!(*kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), [5; 32]);
         assert!(path("root.key.next").exists(), "only a change ends it");
         kms.create("ten_new").await.unwrap();
         assert!(!path("root.key.next").exists());
         let kms = FileKms::open(&keys(&dir), false).unwrap();
-        assert_eq!(kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), &[5; 32]);
+        assert_eq!(*kms.unwrap("system", b"", &wrapped).await.unwrap().bytes(), [5; 32]);
         kms.destroy("ten_new").await.unwrap();
     };
     // The next root is written, and nothing is under it yet.
@@ -223,6 +223,6 @@ async fn a_restored_folder_opens_what_the_lost_one_wrapped_and_never_replaces_ke
     let files = kms.files().unwrap();
     assert!(matches!(FileKms::restore(&keys(&dir), &files), Err(KmsError::Setting { key: "kms.path", .. })));
     let restored = FileKms::restore(&dir.path().join("restored"), &files).unwrap();
-    assert_eq!(restored.unwrap("system", b"", &wrapped).await.unwrap().bytes(), &[5; 32]);
+    assert_eq!(*restored.unwrap("system", b"", &wrapped).await.unwrap().bytes(), [5; 32]);
     assert_eq!(mode(&dir.path().join("restored/root.key")), 0o600);
 }

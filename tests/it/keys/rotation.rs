@@ -134,7 +134,7 @@ async fn while_keys_turn_the_service_serves_and_writers_go_on() {
     let key = house.service.credential(&house.tenant, "auditor", "ada", &[]);
     for action in ["key.rotated", "key.rewrapped"] {
         let entries = house.service.get(&format!("/v1/audit/entries?action={action}"), &key).await.expect(200);
-        assert_eq!(entries.json()["items"].as_array().unwrap().len(), 3, "{action}");
+        assert_eq!(entries.json()["data"].as_array().unwrap().len(), 3, "{action}");
     }
 }
 

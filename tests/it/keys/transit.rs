@@ -98,7 +98,7 @@ async fn a_server_with_a_certificate_is_spoken_to_if_the_named_one_signed_it_and
     let kms = TransitKms::new(Transit { ca_file: Some(bao.ca()), ..transit_settings(&bao) }).unwrap();
     kms.create("system").await.unwrap();
     let wrapped = kms.wrap("system", b"a", &Key::new([5; 32])).await.unwrap();
-    assert_eq!(kms.unwrap("system", b"a", &wrapped).await.unwrap().bytes(), &[5; 32]);
+    assert_eq!(*kms.unwrap("system", b"a", &wrapped).await.unwrap().bytes(), [5; 32]);
     for ca_file in [Some(other.ca()), None] {
         let kms = TransitKms::new(Transit { ca_file, ..transit_settings(&bao) }).unwrap();
         assert!(is_away(&kms.exists("system").await.err().unwrap(), "certificate"));
