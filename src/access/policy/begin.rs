@@ -15,7 +15,7 @@ use crate::keyring::Keyring;
 use crate::store::{Change, Conflict, DirectoryRows, PolicyRow, PolicySource, PolicyStatus, Store, StoreError, Write};
 
 /// Looks at a store that other processes begin with at the same time.
-const TRIES: u32 = 3;
+const TRIES: u32 = 5;
 
 /// What to begin with on a store that has no policies yet.
 pub enum Opened {
@@ -87,7 +87,7 @@ impl Access {
             Ok(version) => tracing::warn!(
                 active = active.version(),
                 files = version,
-                "the files of [policies] dir are not in force but a proposal: see bauta policy diff, then propose and approve"
+                "the files of [policies] dir are not in force but a proposal: see bauta policy diff"
             ),
             Err(error) => {
                 tracing::warn!(%error, active = active.version(), "the files of [policies] dir cannot be proposed")
@@ -99,20 +99,18 @@ impl Access {
 async fn begin(store: &dyn Store, opened: &Opened) -> Result<(DirectoryRows, Policies), OpenError> {
     for _ in 0..TRIES {
         let rows = store.directory().await?;
-        let Some(version) = rows.policy.clone() else {
-            match adopt(store, opened, None).await {
-                Err(OpenError::Store(StoreError::Conflict(Conflict::PolicyMoved))) => continue,
-                adopted => return Ok((store.directory().await?, adopted?)),
+        let over = match rows.policy.clone() {
+            Some(version) if !follows_program(store, opened, &version).await? => {
+                let policies = stored(store, &version).await?;
+                return Ok((rows, policies.map_err(|source| OpenError::InForce { version, source })?));
             }
+            over => over,
         };
-        if follows_program(store, opened, &version).await? {
-            match adopt(store, opened, Some(version)).await {
-                Err(OpenError::Store(StoreError::Conflict(Conflict::PolicyMoved))) => continue,
-                adopted => return Ok((store.directory().await?, adopted?)),
-            }
+        match adopt(store, opened, over).await {
+            // Looked at once more: directory and policies have to be of one moment.
+            Ok(()) | Err(OpenError::Store(StoreError::Conflict(Conflict::PolicyMoved))) => {}
+            Err(error) => return Err(error),
         }
-        let policies = stored(store, &version).await?.map_err(|source| OpenError::InForce { version, source })?;
-        return Ok((rows, policies));
     }
     Err(StoreError::Unavailable("other processes change the policies without end".into()).into())
 }
@@ -126,7 +124,7 @@ async fn follows_program(store: &dyn Store, opened: &Opened, version: &str) -> R
 }
 
 /// Puts what there is to begin with into force.
-async fn adopt(store: &dyn Store, opened: &Opened, over: Option<String>) -> Result<Policies, OpenError> {
+async fn adopt(store: &dyn Store, opened: &Opened, over: Option<String>) -> Result<(), OpenError> {
     let (files, source) = match opened {
         Opened::Given(policies) => (policies.files().clone(), PolicySource::Program),
         Opened::Settings(None) => (PolicyFiles::shipped(), PolicySource::Program),
@@ -153,7 +151,7 @@ async fn adopt(store: &dyn Store, opened: &Opened, over: Option<String>) -> Resu
     let event = Event { at: now, tenant: None, actor: Actor::Worker, policy: Some(version), what };
     let write = Write::AdoptPolicy { row, files: policies.files().to_json(), over };
     store.commit(Change::telling(event).with(write)).await?;
-    Ok(policies)
+    Ok(())
 }
 
 /// A version as the store keeps it, compiled. What its name does not stand for is not taken.

@@ -39,7 +39,7 @@ pub(super) struct Fixture {
 /// One combination of a case, and how a set decides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// File, name, caller and action: `fixtures/roles.toml: tokens are made by … (business, TokenCreate)`.
+    /// File, name, caller and action: `fixtures/roles.toml: makes tokens (test business, TokenCreate)`.
     pub case: String,
     /// Whether it is permitted.
     pub allowed: bool,

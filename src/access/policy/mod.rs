@@ -6,7 +6,8 @@
 //! that can never apply, text that looks like other text) are errors here. Nothing is loaded in part.
 //!
 //! `beside` knows the files that are no Cedar, [`fixtures`] tries a set on cases written down, `rails` says which sets
-//! may never come into force, `life` leads a set from proposal to force, `begin` finds what a store begins with, `diff` compares two.
+//! may never come into force, `life` leads a set from proposal to force, `begin` finds what a store begins with, `diff`
+//! compares two.
 
 mod begin;
 mod beside;
