@@ -122,29 +122,34 @@ pub(super) fn check(policies: &Policies, keepers: &Keepers) -> Result<(), Policy
 
 fn check_reveals(policies: &Policies) -> Result<(), PolicyError> {
     let bare = Policies::on_floor(policies.files().clone(), "")?;
-    let Ok(kind) = kind_of(Action::TokenReveal, None) else { return Ok(()) };
     let purposes = purposes(policies);
-    for (role, mode) in
-        [Role::Admin, Role::Approver].into_iter().flat_map(|role| [(role, Mode::Live), (role, Mode::Test)])
-    {
-        let caller = Somebody::credential(role, mode, "somebody", None);
-        for purpose in &purposes {
-            for hour in [0, 6, 12, 18] {
-                let plain = Asked::plainly(Action::TokenReveal, kind);
-                let question = Asked { purpose: purpose.clone(), hour, approved: true, ..plain };
-                let asks = |with, address| caller.asks(&bare, Asked { with, ..question.clone() }, address, true);
-                let sets = [With::NONE.and(Proof::Key), Proof::ALL.into_iter().collect()];
-                if sets.iter().any(|with| ADDRESSES.iter().any(|address| asks(*with, *address))) {
-                    return Err(PolicyError::Unsafe(format!(
-                        "this set would let the role {} reveal numbers, and whoever grants access may not have it; \
-                         forbid it, as no-reveal-by-those-who-grant-it of roles.cedar does",
-                        role.as_str()
-                    )));
-                }
+    for role in [Role::Admin, Role::Approver] {
+        for caller in [Mode::Live, Mode::Test].map(|mode| Somebody::credential(role, mode, "somebody", None)) {
+            if purposes.iter().any(|purpose| sees_numbers(&bare, &caller, purpose.as_deref())) {
+                return Err(PolicyError::Unsafe(format!(
+                    "this set would let the role {} reveal numbers, and whoever grants access may not have it; \
+                     forbid it, as no-reveal-by-those-who-grant-it of roles.cedar does",
+                    role.as_str()
+                )));
             }
         }
     }
     Ok(())
+}
+
+/// Whether the caller could get at a number for this purpose. An export without a purpose holds none.
+fn sees_numbers(policies: &Policies, caller: &Somebody, purpose: Option<&str>) -> bool {
+    let actions = [Some(Action::TokenReveal), purpose.map(|_| Action::SubjectExport)];
+    actions.into_iter().flatten().any(|action| {
+        let Ok(kind) = kind_of(action, None) else { return false };
+        [0, 6, 12, 18].into_iter().any(|hour| {
+            let purpose = purpose.map(str::to_owned);
+            let question = Asked { purpose, hour, approved: true, ..Asked::plainly(action, kind) };
+            let asks = |with, address| caller.asks(policies, Asked { with, ..question.clone() }, address, true);
+            let sets = [With::NONE.and(Proof::Key), Proof::ALL.into_iter().collect()];
+            sets.iter().any(|with| ADDRESSES.iter().any(|address| asks(*with, *address)))
+        })
+    })
 }
 
 /// No purpose, and every text in quotation marks that the policies hold: the purposes are among them.
