@@ -61,8 +61,8 @@ pub fn keep_stack_wiped() {
 /// As deep as services go: in a fraction of a microsecond, and without driving all else from the processor's cache.
 const SHALLOW: usize = if cfg!(debug_assertions) { 64 } else { 16 } * 1024;
 
-/// Deeper than anything goes, also where nothing is optimized; an eighth of the smallest stack.
-const DEEP: usize = 256 * 1024;
+/// Deeper than anything goes; threads rest often, so that this has to be cheap too.
+const DEEP: usize = if cfg!(debug_assertions) { 256 } else { 64 } * 1024;
 
 /// A number is nobody's for this long at most after the answer that needed it.
 const EVERY: Duration = Duration::from_secs(5);

@@ -103,7 +103,10 @@ impl CreateToken {
         let region = fields::region("region", self.region.as_deref())?;
         let parsed = fields::number(&self.number, region.as_deref(), mode, false)?;
         let (number, country, line_type) = (parsed.number, parsed.country, parsed.line_type);
-        Ok((self.audience, NewToken { number, country, line_type, kind, ttl, fresh, metadata, keep_country }))
+        Ok((
+            self.audience,
+            NewToken { number, country, line_type, kind, ttl, ends_at: None, fresh, metadata, keep_country },
+        ))
     }
 }
 

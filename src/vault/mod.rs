@@ -66,6 +66,8 @@ pub struct NewToken {
     pub kind: Kind,
     /// How long it is to live; none is for ever. Sealed tokens count in whole seconds.
     pub ttl: Option<Duration>,
+    /// When it is to end, for many that are to end together; outweighs `ttl`.
+    pub ends_at: Option<Timestamp>,
     /// A token that no other can be joined with, of this very number. Vaulted and lookalike only.
     pub fresh: bool,
     /// A JSON object to be kept with it, free of numbers. Vaulted and lookalike only.

@@ -97,6 +97,7 @@ fn vaulted(last: u64) -> NewToken {
         line_type: LineType::Mobile,
         kind: Kind::Vaulted,
         ttl: None,
+        ends_at: None,
         fresh: false,
         metadata: None,
         keep_country: true,

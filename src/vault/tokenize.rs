@@ -214,7 +214,7 @@ pub(super) fn check(new: &NewToken) -> Result<(), &'static str> {
         (Kind::Sealed, None) if new.fresh => Err("fresh_not_supported_for_sealed"),
         (Kind::Fpe, Some(_)) => Err("metadata_not_supported_for_fpe"),
         (Kind::Fpe, None) if new.fresh => Err("fresh_not_supported_for_fpe"),
-        (Kind::Fpe, None) if new.ttl.is_some() => Err("ttl_not_supported_for_fpe"),
+        (Kind::Fpe, None) if new.ttl.is_some() || new.ends_at.is_some() => Err("ttl_not_supported_for_fpe"),
         (_, Some(text)) if phone::contains_number(text) => Err("number_in_text"),
         _ => Ok(()),
     }
@@ -234,12 +234,12 @@ pub(super) fn is_repeatable(new: &NewToken) -> bool {
 
 /// Whether the record that stands for the number will do.
 pub(super) fn is_canonical(new: &NewToken) -> bool {
-    !new.fresh && new.ttl.is_none() && new.metadata.is_none()
+    !new.fresh && new.ttl.is_none() && new.ends_at.is_none() && new.metadata.is_none()
 }
 
 /// When the token ends, in whole seconds for a sealed one, whose expiry has no more room.
 pub(super) fn expiry(new: &NewToken, now: Timestamp) -> Option<Timestamp> {
-    let at = now.plus(new.ttl?);
+    let at = new.ends_at.or_else(|| Some(now.plus(new.ttl?)))?;
     Some(match new.kind {
         Kind::Sealed => Timestamp::from_millis(at.as_secs().saturating_mul(1_000)),
         Kind::Vaulted | Kind::Lookalike | Kind::Fpe => at,

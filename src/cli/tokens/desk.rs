@@ -92,12 +92,13 @@ impl Desk {
     pub(super) async fn work(&mut self, work: &Work, chunk: &Chunk) -> Result<Vec<Answer>, CommandError> {
         let answers = match (self, work) {
             (Self::Store(counter), Work::Tokenize { kind, region, audience, .. }) => {
-                let new = |number: phone::Parsed, now: Timestamp| NewToken {
+                let new = |number: phone::Parsed| NewToken {
                     number: number.number,
                     country: number.country,
                     line_type: number.line_type,
                     kind: (*kind).into(),
-                    ttl: chunk.ends_at.map(|end| now.until(end)),
+                    ttl: None,
+                    ends_at: chunk.ends_at,
                     fresh: false,
                     metadata: None,
                     keep_country: false,
@@ -140,13 +141,12 @@ impl Counter {
         texts: &[Zeroizing<String>],
         region: Option<String>,
         audience: Option<String>,
-        new: impl Fn(phone::Parsed, Timestamp) -> NewToken,
+        new: impl Fn(phone::Parsed) -> NewToken,
     ) -> Result<Vec<Answer>, CommandError> {
         let permit = self.app.access.authorize(&self.caller, Action::TokenCreate, NewTokens { audience }).await;
         let permit = permit.map_err(CommandError::failed)?;
         let rules = Rules { region, test: self.caller.mode == Mode::Test, ..Rules::default() };
-        let now = self.app.now();
-        let items = texts.iter().map(|text| phone::parse(text, &rules).map(|parsed| new(parsed, now))).collect();
+        let items = texts.iter().map(|text| phone::parse(text, &rules).map(&new)).collect();
         let made = self.app.vault().tokenize_batch(&permit, items).await.map_err(CommandError::failed)?;
         let answer = |item: Result<crate::vault::TokenView, ItemError<NumberError>>| match item {
             Ok(view) => Ok(Zeroizing::new(view.token.as_str().to_owned())),

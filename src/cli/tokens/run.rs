@@ -94,12 +94,10 @@ fn told(files: &Files, work: &Work) -> Result<String, CommandError> {
     serde_json::to_string(&json!({"work": work, "file": file})).map_err(CommandError::failed)
 }
 
-/// Lives are counted from the beginning of the run, whichever chunk it is: half a second off, so that however long a
-/// chunk takes to be worked on, its whole seconds are the same.
+/// Lives are counted from the beginning of the run, whichever chunk it is.
 fn ends_at(work: &Work, note: &Note) -> Option<Timestamp> {
     let Work::Tokenize { ttl_s: Some(ttl_s), .. } = work else { return None };
-    let began = Timestamp::from_millis(Timestamp::from_millis(note.began).as_secs() * 1_000 + 500);
-    Some(began.plus(Duration::from_secs(*ttl_s)))
+    Some(Timestamp::from_millis(note.began).plus(Duration::from_secs(*ttl_s)))
 }
 
 type Opened = (Input, Format, Zeroizing<Vec<u8>>, Option<(File, std::fs::Metadata)>);
