@@ -15,6 +15,8 @@ use crate::load::{self, Connection};
 const BAUTA: &str = env!("CARGO_BIN_EXE_bauta");
 /// A variable that names another build, to compare two.
 const OTHER: &str = "BAUTA_BENCH_PROGRAM";
+/// Counted as ever, and never used up.
+const BUDGETS: &str = "[default]\nreveal = 1_000_000_000\nlookup = 1_000_000_000\ntokenize = 1_000_000_000\n";
 /// No start takes this long.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Ticks of `/proc` in a second (`getconf CLK_TCK`): 100 on every Linux that runs here.
@@ -30,14 +32,19 @@ pub struct Service {
 }
 
 impl Service {
-    /// With default settings, the listeners on ports of their own, and the keys apart from the data, so that live
-    /// tenants may be made. `more` goes into the settings as it is.
+    /// With default settings, the listeners on ports of their own, the keys apart from the data, so that live tenants
+    /// may be made, and the policies that come with the program, but for the day's budgets, which a slice would use up. `more` goes into the settings as it is.
     pub fn start(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let settings =
-            format!("[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n[kms]\npath = \"kms\"\n{more}");
+        let settings = format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n[kms]\npath = \"kms\"\n[policies]\ndir = \"policies\"\n{more}"
+        );
         std::fs::write(folder.path().join("bauta.toml"), settings).expect("settings");
+        let policies = folder.path().join("policies");
+        std::fs::create_dir(&policies).expect("a folder");
+        std::fs::write(policies.join("roles.cedar"), include_str!("../../policies/roles.cedar")).expect("policies");
+        std::fs::write(policies.join("budgets.toml"), BUDGETS).expect("budgets");
         let mut service = Self { folder, child: None, port, ready_after: Duration::ZERO };
         service.restart();
         service

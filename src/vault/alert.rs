@@ -34,6 +34,10 @@ impl Vault {
         let Some(credential) = permit.credential().filter(|_| hour >= rule.at_least.min(rule.per_hour)) else {
             return Ok(());
         };
+        // Beyond the set threshold nothing is left to be told, whatever the past was.
+        if hour - count.min(hour) > rule.per_hour {
+            return Ok(());
+        }
         let now = self.store.now();
         let past = self.store.spent_before(credential, BudgetKind::Reveal, now, TRAILING_DAYS).await?;
         let expected = usual(rule, &past);

@@ -34,7 +34,10 @@ impl Prepared {
     pub(super) fn is_whole(&self) -> bool {
         match self.writes.as_slice() {
             [] => true,
-            [only] => matches!(only, Write::Token(_) | Write::SpendAttempt { .. } | Write::CountFailure { .. }),
+            [only] => matches!(
+                only,
+                Write::Token(_) | Write::SpendAttempt { .. } | Write::CountFailure { .. } | Write::Spend(_)
+            ),
             _ => false,
         }
     }

@@ -1,18 +1,15 @@
 //! Daily budgets: counters that never pass their limit, whoever counts at the same time.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::writer::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{CredentialId, bytes};
 use crate::store::{BudgetKind, Conflict, Spend, Spent, StoreError};
 
-/// Counts all of it, or refuses.
+/// Counts all of it, or refuses and has written nothing.
 pub(super) fn spend(tx: &Tx<'_>, spend: &Spend) -> Result<Spent, StoreError> {
-    let day = add(tx, spend, spend.count)?;
-    if day > spend.limit {
-        return Err(StoreError::Conflict(Conflict::BudgetExhausted));
-    }
+    let day = within(tx, spend)?;
     let hour = if spend.kind == BudgetKind::Reveal { count_hour(tx, spend)? } else { 0 };
     Ok(Spent { day, hour })
 }
@@ -23,6 +20,23 @@ pub(super) fn reserve(tx: &Tx<'_>, spend: &Spend) -> Result<u64, StoreError> {
     let granted = spend.count.min(spend.limit.saturating_sub(spent));
     add(tx, spend, granted)?;
     Ok(granted)
+}
+
+/// Counts all of it if the limit allows, in one statement. Gives what the day stands at.
+fn within(tx: &Tx<'_>, spend: &Spend) -> Result<u64, StoreError> {
+    let exhausted = || StoreError::Conflict(Conflict::BudgetExhausted);
+    let count = i64::try_from(spend.count).ok().filter(|_| spend.count <= spend.limit).ok_or_else(exhausted)?;
+    let limit = i64::try_from(spend.limit).unwrap_or(i64::MAX);
+    let spent: Option<i64> = tx
+        .conn
+        .prepare_cached(
+            "INSERT INTO budget (credential, kind, day, spent) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET spent = spent + excluded.spent WHERE spent <= ? - excluded.spent
+             RETURNING spent",
+        )?
+        .query_row(params![bytes(&spend.credential), spend.kind, day(spend.at), count, limit], |row| row.get(0))
+        .optional()?;
+    spent.map(i64::cast_unsigned).ok_or_else(exhausted)
 }
 
 /// Gives what the day stands at.
