@@ -27,6 +27,16 @@ pub(super) const WORDS: &[&str] = &[
     "alias.expired", "message.received", "message.part_received", "message.dropped", "message.sent",
     "message.delivered", "message.undelivered", "receipt.unmatched", "receipt.noted", "delivery.put_off", "swept",
     "carrier.malformed", "audit.read", "audit.exported",
+    "key.rotated", "key.rewrapped", "key.resealed", "key.retired", "key.destruction_ordered", "key.destroyed",
+    "key.root_rotated", "key.backed_up", "policy.proposed", "policy.approved", "policy.withdrawn", "tls.reloaded",
+    "tls.refused", "credential.token_issued", "approval.requested", "approval.approved", "approval.denied",
+    "approval.expired", "approval.used", "token.fpe_created", "token.exchanged", "token.looked_up",
+    "alert.enumeration", "token.batch_revealed", "budget.exhausted", "alert.reveal_volume", "token.erased",
+    "subject.erased", "delivery.dropped", "messages.erased", "subject.exported", "subject.number_changed",
+    "tenant.erased", "tenant.purged", "retention.applied", "store.backed_up", "store.restored", "keys", "ciphertexts",
+    "keks", "base", "proposer", "over", "certificate", "setting", "approval", "asked", "requester", "fpe", "found",
+    "pattern", "matching", "records", "budget", "limit", "revealed", "expected", "tokens", "aliases", "verifications",
+    "from", "to", "before", "rows", "class", "erasures", "lookalike", "vaulted", "reveal", "tokenize", "lookup",
 ];
 
 /// The places of [`WORDS`], found by a small hash.
