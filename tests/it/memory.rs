@@ -13,6 +13,7 @@ use regex::bytes::Regex;
 use serde_json::{Value, json};
 
 use crate::leak::Search;
+use crate::peer::Peer;
 use crate::service::{Service, eventually};
 
 /// The number whose last three digits are `n`, of a range reserved for fiction.
@@ -75,7 +76,8 @@ fn written(memory: &mut fs::File, name: &str, start: u64, end: u64) -> Vec<Piece
 
 /// Where any of the numbers stands, how spelled, and what is around it.
 fn found(memory: &[Piece], numbers: &[String]) -> BTreeSet<String> {
-    let search = Search::for_numbers(numbers.iter().map(|number| (number.as_str(), 2)));
+    let code = |number: &str| if number.starts_with("+1") { 1 } else { 2 };
+    let search = Search::for_numbers(numbers.iter().map(|number| (number.as_str(), code(number))));
     let patterns: Vec<(String, String)> = search.patterns();
     let any = patterns.iter().map(|(_, pattern)| pattern.as_str()).collect::<Vec<_>>().join("|");
     let any = Regex::new(&format!("(?s-u){any}")).unwrap();
@@ -273,4 +275,52 @@ async fn a_minute_after_the_last_request_no_number_is_in_the_memory_of_the_proce
     drop(hanging);
     let found = found(&memory, &house.used);
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// A link lives on, and so would what lies in its buffers.
+#[actix_web::test]
+async fn a_minute_after_the_last_message_no_number_is_left_behind_an_smpp_link() {
+    let Some(mut smsc) = Peer::smsc(&[]).await else { return };
+    let settings = format!(
+        "[[carriers]]\nname = \"main\"\nkind = \"smpp\"\nhost = \"127.0.0.1\"\nport = {}\nsystem_id = \"bauta\"\n\
+         password = \"secret\"\nsender = \"Rialto\"\n",
+        smsc.port
+    );
+    let service = Service::start_with(&settings).await;
+    let pid = service.pid().unwrap();
+    if !may_read(pid) {
+        return;
+    }
+    let tenant = service.tenant("Rialto", "live");
+    let business = service.credential(&tenant, "business", "shop backend", &[]);
+    let admin = service.credential(&tenant, "admin", "shop owner", &[]);
+    let pool = service.post("/v1/pools", &admin, json!({"name": "main", "carrier": "main"})).await.expect(201);
+    let import = json!({"numbers": ["+16045550100", "+16045550101"], "capabilities": ["sms"], "region": "CA"});
+    service.post(&format!("/v1/pools/{}/numbers", pool.text_at("/id")), &admin, import).await;
+
+    let people = ["+12025550143", "+13125550178", "+14155550129"].map(str::to_owned);
+    let mut tokens = Vec::new();
+    for number in &people {
+        tokens
+            .push(service.post("/v1/tokens", &business, json!({"number": number})).await.expect(201).text_at("/token"));
+    }
+    let bind = json!({"mode": "axb", "a": tokens[0], "b": tokens[1]});
+    let x = service.post("/v1/aliases", &business, bind).await.expect(201).text_at("/number");
+    let start = json!({"to": {"number": people[2]}});
+    service.post("/v1/verifications", &business, start).await.expect(201);
+    smsc.event("submit").await;
+    let mut talk = async |from: &str, to: &str| {
+        let deliver = json!({"cmd": "deliver", "id": from, "source": from.trim_start_matches('+'), "source_ton": 1,
+            "dest": x.trim_start_matches('+'), "text": "on my way", "encoding": "gsm7"});
+        smsc.tell(deliver).await;
+        assert_eq!(smsc.event("submit").await["dest"], to.trim_start_matches('+'));
+    };
+    for _ in 0..3 {
+        talk(&people[0], &people[1]).await;
+        talk(&people[1], &people[0]).await;
+    }
+    tokio::time::sleep(IDLE).await;
+    let left = found(&memory(pid).unwrap(), &people);
+    assert!(left.is_empty(), "{left:#?}");
+    talk(&people[0], &people[1]).await;
 }

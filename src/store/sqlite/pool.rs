@@ -101,7 +101,8 @@ pub(super) fn counts(conn: &Connection, id: PoolId, now: Timestamp) -> Result<Po
 }
 
 pub(super) fn number(conn: &Connection, x: VirtualNumber) -> Result<Option<NumberRow>, StoreError> {
-    let row = conn.prepare_cached("SELECT * FROM number WHERE x = ?")?.query_row([x], |row| {
+    let mut find = conn.prepare_cached("SELECT * FROM number WHERE x = ?")?;
+    let row = find.query_row([x], |row| {
         let capabilities: String = row.get("capabilities")?;
         Ok(NumberRow {
             number: row.get("x")?,
@@ -112,6 +113,9 @@ pub(super) fn number(conn: &Connection, x: VirtualNumber) -> Result<Option<Numbe
             created_at: row.get("created_at")?,
         })
     });
+    // Whose number is asked for may be a person's, and SQLite keeps what was last asked for in the statement's memory, also
+    // when its parameters are cleared: so ask for nobody's.
+    find.exists([0])?;
     Ok(row.optional()?)
 }
 
