@@ -144,6 +144,7 @@ fn check_name(name: &str) -> Result<(), PolicyError> {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"._-".contains(&c);
     let (folder, file) = name.split_once('/').map_or(("", name), |(folder, file)| (folder, file));
     let well_formed = name.len() <= MAX_NAME
+        && !name.starts_with('/')
         && file.bytes().all(plain)
         && file.starts_with(|c: char| c.is_ascii_alphanumeric())
         && !phone::contains_number(name);
