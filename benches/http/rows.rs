@@ -348,7 +348,7 @@ struct Fill {
 impl Load for Fill {
     fn ask(&mut self, request: &mut Vec<u8>) -> Option<u64> {
         self.left = self.left.checked_sub(1)?;
-        if self.left % 100 == 0 {
+        if self.left.is_multiple_of(100) {
             eprintln!("filling: {} batches left", self.left);
         }
         self.batch.ask(request).map(|_| self.left)
@@ -356,7 +356,7 @@ impl Load for Fill {
 
     fn answered(&mut self, name: u64, answer: &Answer<'_>) {
         self.batch.answered(name, answer);
-        if name % self.every == 0 {
+        if name.is_multiple_of(self.every) {
             let body = std::str::from_utf8(answer.body).expect("UTF-8");
             let tokens = body.split("\"token\":\"").skip(1).step_by(FILL / SAMPLE_OF_EACH);
             self.sample.extend(tokens.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()));

@@ -316,14 +316,15 @@ impl Access {
         if !crypto::equal(&row.binding, binding) {
             return Err(ApprovalError::Mismatch.into());
         }
-        Ok(match state(&row, &self.directory(), self.now()) {
-            ApprovalState::Approved => {}
-            ApprovalState::Pending => return Err(ApprovalError::Pending.into()),
-            ApprovalState::Denied => return Err(ApprovalError::Denied.into()),
-            ApprovalState::Expired => return Err(ApprovalError::Expired.into()),
-            ApprovalState::Used => return Err(ApprovalError::Used.into()),
-            ApprovalState::Void => return Err(ApprovalError::Void.into()),
-        })
+        let fault = match state(&row, &self.directory(), self.now()) {
+            ApprovalState::Approved => return Ok(()),
+            ApprovalState::Pending => ApprovalError::Pending,
+            ApprovalState::Denied => ApprovalError::Denied,
+            ApprovalState::Expired => ApprovalError::Expired,
+            ApprovalState::Used => ApprovalError::Used,
+            ApprovalState::Void => ApprovalError::Void,
+        };
+        Err(fault.into())
     }
 
     /// Files an approval; the same question that waits already is not filed twice.

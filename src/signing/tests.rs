@@ -81,15 +81,15 @@ fn a_digest_is_that_of_the_body_and_of_no_other() {
 }
 
 /// A signature by `key` over these components, as a client would make it.
-fn signed(components: &str, params: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> Box<dyn Fn(&str) -> Vec<String>> {
+fn signed<S: Fn(&[u8]) -> Vec<u8>>(components: &str, params: &str, sign: S) -> impl Fn(&str) -> Vec<String> + use<S> {
     let input_text = format!("sig=({components}){params}");
     let signature = base(&parts(&fields), &input(&input_text)).map(|base| sign(base.as_bytes())).unwrap_or_default();
     let signature_text = format!("sig=:{}:", BASE64.encode(&signature));
-    Box::new(move |name| match name {
+    move |name| match name {
         "signature-input" => vec![input_text.clone()],
         "signature" => vec![signature_text.clone()],
         other => fields(other),
-    })
+    }
 }
 
 const ALL: &str = r#""@method" "@authority" "@path" "@query" "content-digest""#;

@@ -213,7 +213,7 @@ mod tests {
         let mut torn = std::fs::read(list.path()).unwrap();
         torn.extend(b"{\"at\":\"2026-");
         std::fs::write(list.path(), torn).unwrap();
-        assert_eq!(list.read().unwrap(), [first.clone()]);
+        assert_eq!(list.read().unwrap(), std::slice::from_ref(&first));
         list.append(second.clone()).await.unwrap();
         assert_eq!(list.read().unwrap(), [first, second]);
     }

@@ -31,7 +31,10 @@ pub(super) struct Loaded {
 /// How the files looked: device, inode, time of change and size of each. Names that lead elsewhere after a link was
 /// swapped look different too.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Print(Vec<Option<(u64, u64, i64, i64, u64)>>);
+pub(super) struct Print(Vec<Option<Look>>);
+
+/// Device, inode, seconds and nanoseconds of the time of change, and size.
+type Look = (u64, u64, i64, i64, u64);
 
 impl Print {
     pub(super) fn of(files: &TlsFiles) -> Self {

@@ -256,9 +256,10 @@ async fn where_nobody_chose_policies_a_newer_programs_own_follow() {
     assert_eq!(over, Some(Some(was.clone())));
 
     // But not where somebody did.
-    let mut state = store.state();
-    state.rows.policy = Some(was.clone());
-    state.policies.iter_mut().for_each(|(row, _)| row.source = PolicySource::Proposal);
-    drop(state);
+    {
+        let mut state = store.state();
+        state.rows.policy = Some(was.clone());
+        state.policies.iter_mut().for_each(|(row, _)| row.source = PolicySource::Proposal);
+    }
     assert_eq!(begin().await.policies().version(), was);
 }

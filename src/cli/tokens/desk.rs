@@ -26,7 +26,7 @@ use crate::vault::{ItemError, NewToken, VaultError};
 /// Does the work.
 pub(super) enum Desk {
     Store(Box<Counter>),
-    Service { http: Http, approval: Option<ApprovalId> },
+    Service { http: Box<Http>, approval: Option<ApprovalId> },
 }
 
 /// The rooms of this machine's store, and who stands before them.
@@ -67,7 +67,7 @@ impl Refusal {
 impl Desk {
     /// The service at `url`.
     pub(super) fn at(url: &str, key: &str, approval: Option<ApprovalId>) -> Result<Self, CommandError> {
-        Ok(Self::Service { http: Http::new(url, key)?, approval })
+        Ok(Self::Service { http: Box::new(Http::new(url, key)?), approval })
     }
 
     /// The store behind `app`.

@@ -1,5 +1,7 @@
 //! Reveals of many, what they cost, approvals that they stand on, and budgets that hold whatever happens.
 
+#![allow(clippy::panic)]
+
 use futures::future::join_all;
 
 use super::*;
@@ -157,7 +159,8 @@ async fn racing_spenders_never_pass_the_limit_and_reach_it() {
     let house = house().await;
     let permit = house.making(None).spending(1_000);
     let other = house.other_process();
-    let spend = |n: usize| (if n % 2 == 0 { &house.vault } else { &other }).spend(&permit, BudgetKind::Tokenize, 7);
+    let spend =
+        |n: usize| (if n.is_multiple_of(2) { &house.vault } else { &other }).spend(&permit, BudgetKind::Tokenize, 7);
     let done = join_all((0..200).map(spend)).await;
     let granted = done.iter().filter(|outcome| outcome.is_ok()).count();
     // What one process has left of its chunk, the other cannot use.

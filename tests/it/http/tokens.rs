@@ -195,7 +195,7 @@ async fn ten_thousand_of_every_kind_come_back_in_order_in_pieces_with_one_entry(
     let item = |n: usize| match n % 10 {
         9 => json!({"number": "12"}),
         8 => json!({"number": BEN.0, "audience": "courier"}),
-        _ => json!({"number": if n % 2 == 0 { ANNA.0 } else { BEN.0 }, "kind": kinds[n / 2 % 4]}),
+        _ => json!({"number": if n.is_multiple_of(2) { ANNA.0 } else { BEN.0 }, "kind": kinds[n / 2 % 4]}),
     };
     let items: Vec<Value> = (0..10_000).map(item).collect();
     let body = json!({"items": items});

@@ -41,7 +41,7 @@ pub async fn a_key_is_rewrapped_from_what_stands_and_retired_once(world: World) 
     let rewrapped = WrappedKey { wrapped: vec![9; 40], ..first.clone() };
     let write = || Write::RewrapKey { key: rewrapped.clone(), from: first.wrapped.clone() };
     world.write(write()).await.unwrap();
-    assert_eq!(world.store.wrapped_keys().await.unwrap(), [rewrapped.clone()]);
+    assert_eq!(world.store.wrapped_keys().await.unwrap(), std::slice::from_ref(&rewrapped));
     assert!(matches!(world.write(write()).await, Err(StoreError::Conflict(Conflict::Taken))), "another was faster");
     let retire = || Write::RetireKey { owner: "system".into(), purpose: "seal".into(), version: 1 };
     world.write(retire()).await.unwrap();

@@ -39,8 +39,11 @@ pub(super) const WORDS: &[&str] = &[
     "from", "to", "before", "rows", "class", "erasures", "lookalike", "vaulted", "reveal", "tokenize", "lookup",
 ];
 
+/// Words of one hash, each with its place.
+type Slot = Vec<(&'static [u8], usize)>;
+
 /// The places of [`WORDS`], found by a small hash.
-static DICTIONARY: LazyLock<Vec<Vec<(&'static [u8], usize)>>> = LazyLock::new(|| {
+static DICTIONARY: LazyLock<Vec<Slot>> = LazyLock::new(|| {
     let mut slots = vec![Vec::new(); SLOTS];
     for (place, word) in WORDS.iter().enumerate() {
         if let Some(slot) = slots.get_mut(slot(word.as_bytes())) {
