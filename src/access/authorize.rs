@@ -47,6 +47,23 @@ impl Access {
         }
     }
 
+    /// Whether a caller may still be given what it was given before: neither it nor its tenant is frozen, and its credential
+    /// has not ended.
+    ///
+    /// # Errors
+    /// As [`Self::authorize`]; told as the reading that it would be.
+    pub async fn still_stands(&self, principal: &Principal) -> Result<(), Denied> {
+        let (checked, policy) = {
+            let directory = self.directory();
+            let checked = stands(principal, &directory, Action::TokenRead, self.now());
+            (checked, directory.policies().version().to_owned())
+        };
+        if let Err(denied) = &checked {
+            self.tell_denial(Caller::Credential(principal), Action::TokenRead, denied, policy).await;
+        }
+        checked
+    }
+
     /// The grant, or the refusal and the version of the policies that refused: one directory's from end to end. `eyes` says
     /// whether a second person agreed.
     pub(super) fn decide<R: Resource>(

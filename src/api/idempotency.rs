@@ -4,20 +4,24 @@
 //! in the clear beside the store they lead into. Never kept: numbers, secrets, proofs (see [`Keep`]), faults of ours,
 //! and refusals that the next moment may undo (401, 403, 408, 429). Work under a key goes on when its client hangs up,
 //! so that the answer is there when it asks again.
+//! Before an answer is given again, freezes and the tokens in it are looked at anew.
 
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::answer::{Answer, Keep};
 use super::body::{self, Body};
 use super::code::Code;
 use super::extract::Call;
 use super::problem::{FieldError, Problem};
+use crate::access::{Action, TokenRef};
 use crate::ids;
 use crate::keyring::SystemKeys;
 use crate::store::{Claim, Sealed};
+use crate::token::Token;
 
 /// How long a first request is believed to be in flight: longer than any takes.
 const IN_FLIGHT: Duration = Duration::from_secs(120);
@@ -49,10 +53,36 @@ where
         Claim::InFlight => Err(Problem::new(Code::IdempotencyInFlight).retry_after(IN_FLIGHT_RETRY)),
         Claim::Mismatch => Err(Problem::new(Code::IdempotencyMismatch)),
         Claim::Answered(sealed) => match Kept::open(&keys, &name, sealed)? {
-            Kept::Answer { status, body } => Ok(Answer::replay(known(status), body.into_bytes())),
-            Kept::Problem { code, fields } => Err(Problem::refused(&code).replayed(fields)),
+            Kept::Answer { status, body } => {
+                still_true(&call, &body).await?;
+                Ok(Answer::replay(known(status), body.into_bytes()))
+            }
+            Kept::Problem { code, fields } => {
+                call.api.access.still_stands(&call.caller).await?;
+                Err(Problem::refused(&code).replayed(fields))
+            }
             Kept::Nothing => work(&call, &body).await,
         },
+    }
+}
+
+/// A first answer is not given again to whoever is frozen, nor once a token in it was erased or is over.
+async fn still_true(call: &Call, answer: &str) -> Result<(), Problem> {
+    call.api.access.still_stands(&call.caller).await?;
+    let mut tokens = Vec::new();
+    tokens_in(&serde_json::from_str(answer).map_err(Problem::internal)?, &mut tokens);
+    let Some(token) = tokens.first().cloned() else { return Ok(()) };
+    let permit = call.permit(Action::TokenRead, TokenRef { token, purpose: None }).await?;
+    if call.api.vault.are_live(&permit, &tokens).await? { Ok(()) } else { Err(Problem::new(Code::NotFound)) }
+}
+
+/// Every text of an answer that is a token.
+fn tokens_in(answer: &Value, found: &mut Vec<Token>) {
+    match answer {
+        Value::String(text) => found.extend(Token::parse(text)),
+        Value::Array(items) => items.iter().for_each(|item| tokens_in(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| tokens_in(field, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -47,6 +47,22 @@ impl Vault {
         })
     }
 
+    /// Whether every one of these tokens still works for the permit's holder: none was erased, and none is over.
+    ///
+    /// # Errors
+    /// [`VaultError::Store`] or [`VaultError::Key`] if that cannot be found out.
+    pub async fn are_live(&self, permit: &Permit<TokenRef>, tokens: &[Token]) -> Result<bool, VaultError> {
+        let keys = self.keys(permit.tenant()).await?;
+        for token in tokens {
+            match self.find(permit, &keys, token).await {
+                Ok(_) => {}
+                Err(VaultError::NotFound) => return Ok(false),
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(true)
+    }
+
     /// The person behind a token of the permit's tenant, of an audience that its holder may see.
     ///
     /// # Errors

@@ -136,3 +136,20 @@ async fn a_new_keys_secret_is_in_one_answer_only() {
         assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "{name}");
     }
 }
+
+#[actix_web::test]
+async fn an_answer_is_not_given_again_once_its_token_is_erased_or_its_caller_frozen() {
+    let shop = Shop::open().await;
+    let (anna, ben) = (json!({"number": ANNA.0}), json!({"number": BEN.0}));
+    let token = shop.once("/v1/tokens", &shop.business, "k1", &anna).await.expect(201).text_at("/token");
+    shop.once("/v1/tokens", &shop.business, "k2", &ben).await.expect(201);
+    shop.call("DELETE", &format!("/v1/tokens/{token}"), &shop.business, None).await.expect(204);
+    let gone = shop.once("/v1/tokens", &shop.business, "k1", &anna).await.expect(404);
+    assert_eq!(gone.code(), "not_found");
+    shop.once("/v1/tokens", &shop.business, "k2", &ben).await.expect(201);
+
+    let id = shop.get("/v1/tenant", &shop.business).await.text_at("/credential/id");
+    shop.post("/v1/freeze", &shop.operator, json!({"target": id})).await.expect(200);
+    assert_eq!(shop.once("/v1/tokens", &shop.business, "k2", &ben).await.expect(403).code(), "frozen");
+    shop.leaves_no_trace_of(&[ANNA, BEN]);
+}
