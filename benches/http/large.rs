@@ -13,7 +13,7 @@ const SMALL: u64 = 100_000;
 
 /// Tokens made one by one, each with its entry, and what the file grew by.
 pub async fn disk(plan: &Plan) -> Line {
-    let mut service = Service::start("");
+    let mut service = Service::start_to_measure("");
     let mut house = House::furnish(&service).await;
     let before = service.disk();
     let mut load = house.load(&service, Row::VaultedNew).await;
@@ -24,7 +24,7 @@ pub async fn disk(plan: &Plan) -> Line {
 
 /// Builds a store of `tokens` tokens through the service, and serves from it what it served when it was small.
 pub async fn rows(plan: &Plan, tokens: u64) -> Vec<Line> {
-    let mut service = Service::start("");
+    let mut service = Service::start_to_measure("");
     let mut house = House::furnish(&service).await;
     let mut sample = house.fill(&service, SMALL).await;
     let small = [reading(plan, &service, &house, &sample).await, making(plan, &service, &mut house).await];

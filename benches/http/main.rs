@@ -90,7 +90,7 @@ async fn run(plan: &Plan) {
 /// The HTTP rows, then what the process weighs and how long it takes to come back with what they left.
 async fn http(plan: &Plan, rows: &[Row]) -> Vec<Line> {
     let echo = Echo::start();
-    let mut service = Service::start("");
+    let mut service = Service::start_to_measure("");
     let mut house = House::furnish(&service).await;
     let mut measured: Vec<Measured> = rows.iter().map(|row| Measured::new(*row)).collect();
     for _ in 0..plan.rounds {

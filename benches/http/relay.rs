@@ -56,7 +56,7 @@ impl Relay {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("a port").port();
-        let service = Service::start(&format!(
+        let service = Service::start_to_measure(&format!(
             "[[carriers]]\nname = \"main\"\nkind = \"smpp\"\nhost = \"127.0.0.1\"\nport = {port}\n\
              system_id = \"bauta\"\npassword = \"bench\"\nsender = \"Bench\"\n"
         ));

@@ -32,22 +32,30 @@ pub struct Service {
 }
 
 impl Service {
-    /// With default settings, the listeners on ports of their own, the keys apart from the data, so that live tenants
-    /// may be made, and the policies that come with the program, but for the day's budgets, which a slice would use up. `more` goes into the settings as it is.
+    /// With default settings, the listeners on ports of their own, the keys apart from the data, so that live tenants may
+    /// be made. `more` goes into the settings as it is.
     pub fn start(more: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::start_in(tempfile::tempdir().expect("a folder"), more)
+    }
+
+    fn start_in(folder: TempDir, more: &str) -> Self {
         let port = free_port();
-        let settings = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n[kms]\npath = \"kms\"\n[policies]\ndir = \"policies\"\n{more}"
-        );
+        let settings =
+            format!("[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n[kms]\npath = \"kms\"\n{more}");
         std::fs::write(folder.path().join("bauta.toml"), settings).expect("settings");
+        let mut service = Self { folder, child: None, port, ready_after: Duration::ZERO };
+        service.restart();
+        service
+    }
+
+    /// The same with daily budgets that no slice uses up.
+    pub fn start_to_measure(more: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
         let policies = folder.path().join("policies");
         std::fs::create_dir(&policies).expect("a folder");
         std::fs::write(policies.join("roles.cedar"), include_str!("../../policies/roles.cedar")).expect("policies");
         std::fs::write(policies.join("budgets.toml"), BUDGETS).expect("budgets");
-        let mut service = Self { folder, child: None, port, ready_after: Duration::ZERO };
-        service.restart();
-        service
+        Self::start_in(folder, &format!("[policies]\ndir = \"policies\"\n{more}"))
     }
 
     /// Starts the process on the files that are there.

@@ -77,6 +77,8 @@ pub(super) fn open(
     .disable_signals()
     .shutdown_timeout(10)
     .keep_alive(KEEP_ALIVE)
+    // Long answers go out in pieces; none of them is to wait for the word that the one before has arrived.
+    .tcp_nodelay(true)
     .client_request_timeout(Duration::from_secs(10))
     .tls_handshake_timeout(Duration::from_secs(10))
     .on_connect(move |io, connection| noted(io, connection, current.as_ref()));

@@ -76,7 +76,9 @@ impl Keepers {
             let eyes = Eyes { approved: false, second_person: self.has_second_person(decider) };
             may(policies, (decider, addresses), Action::ApprovalDecide, eyes)
         };
-        self.callers().filter(decides).map(|(decider, _)| decider).collect()
+        // A terminal is no person.
+        let people = self.callers().filter(|(caller, _)| matches!(caller, Somebody::Credential(_)));
+        people.filter(decides).map(|(decider, _)| decider).collect()
     }
 
     fn has_second_person(&self, caller: &Somebody) -> bool {
@@ -152,12 +154,23 @@ fn sees_numbers(policies: &Policies, caller: &Somebody, purpose: Option<&str>) -
     })
 }
 
+/// Whether the schema gives a text another meaning: the name of an action, a role or a mode.
+fn is_schemas(text: &str) -> bool {
+    Action::ALL.iter().any(|action| action.as_str() == text)
+        || Role::parse(text).is_some()
+        || [Mode::Live, Mode::Test].iter().any(|mode| mode.as_str() == text)
+}
+
 /// No purpose, and every text in quotation marks that the policies hold: the purposes are among them.
 fn purposes(policies: &Policies) -> Vec<Option<String>> {
     let mut texts = BTreeSet::from(["support"]);
     for (_, text) in policies.files().iter().filter(|(name, _)| name.ends_with(".cedar")) {
         for line in text.lines() {
-            texts.extend(line.split('"').skip(1).step_by(2).filter(|text| text.len() <= 64));
+            // An annotation decides nothing.
+            let annotated = line.trim_start().strip_prefix('@').and_then(|rest| rest.split_once(')'));
+            let line = annotated.map_or(line, |(_, rest)| rest);
+            let quoted = line.split('"').skip(1).step_by(2);
+            texts.extend(quoted.filter(|text| text.len() <= 64 && !is_schemas(text)));
         }
     }
     let named = texts.into_iter().take(MAX_PURPOSES).map(|text| Some(text.to_owned()));
