@@ -167,7 +167,7 @@ pub(super) fn erase_tenant(tx: &Tx<'_>, tenant: TenantId, at: Timestamp) -> Resu
     if ended == 0 {
         return Err(StoreError::Conflict(Conflict::Missing));
     }
-    // Approvals may refer to them: they stay for now, as nobody's.
+    // Approvals may refer to them: they stay, as nobody's, until those have gone.
     tx.conn
         .prepare_cached(
             "UPDATE credential SET ends_at = ?, secret = randomblob(32), person = 'erased', networks = '' WHERE tenant = ?",
