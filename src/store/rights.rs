@@ -160,8 +160,8 @@ impl Kept {
     pub const ALL: [Self; 4] = [Self::Message, Self::Verification, Self::Alias, Self::Token];
 }
 
-/// The key of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The key of a row; those of one table are ordered by when it was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
     /// A record, or an entry's index.
     Number(i64),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::token;
 use super::writer::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{TenantId, bytes, from_bytes};
@@ -149,9 +150,15 @@ fn walk(
             None => return Ok(Aged::default()),
         },
     };
-    let end: Option<RowKey> =
+    let young = before.map(|before| first_since(kept, before));
+    if young.is_some_and(|young| from >= young) {
+        return Ok(Aged::default());
+    }
+    let next: Option<RowKey> =
         conn.prepare_cached(stretch)?.query_row(params![from, STRETCH], |row| row.get(0)).optional()?;
-    let mut aged = Aged { next: end, ..Aged::default() };
+    let next = next.filter(|next| young.is_none_or(|young| *next < young));
+    let end = next.or(young);
+    let mut aged = Aged { next, ..Aged::default() };
     let mut statement = conn.prepare_cached(rows)?;
     let mut found = statement.query(params![from, end, before, limit])?;
     while let Some(row) = found.next()? {
@@ -164,6 +171,14 @@ fn walk(
         }
     }
     Ok(aged)
+}
+
+/// The least key of what was made at `at` or later: keys are ordered by time, so that nobody walks over what is young.
+fn first_since(kept: Kept, at: Timestamp) -> RowKey {
+    match kept {
+        Kept::Token => RowKey::Number(token::floor(at)),
+        Kept::Verification | Kept::Message | Kept::Alias => floor(at),
+    }
 }
 
 fn count(tenants: &mut Vec<(TenantId, u64)>, tenant: TenantId) {

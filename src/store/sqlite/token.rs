@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::access;
 use super::log::{self, Draft};
 use super::writer::Tx;
+use crate::clock::Timestamp;
 use crate::ids::{RecordId, TenantId, bytes, from_bytes};
 use crate::store::{BlindIndex, HeldBy, Holding, StoreError, TokenRow};
 
@@ -75,13 +76,18 @@ fn standing(tx: &Tx<'_>, row: &TokenRow) -> Result<Option<RecordId>, StoreError>
     Ok(Some(first))
 }
 
+/// The least id that is given out at this moment or later.
+pub(super) fn floor(at: Timestamp) -> i64 {
+    at.as_millis().max(1).checked_shl(20).unwrap_or(i64::MAX)
+}
+
 /// Moves the mark and gives the first of `count` ids.
 ///
 /// An id is at least the present millisecond times 2^20, so that ids are ordered by time, stay below 2^63 until the year
 /// 2248, and a store restored from a backup begins above every id that the lost one gave out, as long as it gave out
 /// fewer than a million a millisecond. Within one file the mark alone decides: a clock set back changes nothing.
 pub(super) fn reserve(tx: &Tx<'_>, count: u64) -> Result<RecordId, StoreError> {
-    let floor = tx.now.as_millis().max(1).checked_shl(20).unwrap_or(i64::MAX);
+    let floor = floor(tx.now);
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let end: i64 = tx
         .conn
