@@ -19,6 +19,7 @@ mod leak;
 mod main_job;
 mod memory;
 mod peer;
+mod printed;
 mod proofs;
 mod service;
 mod smpp;
