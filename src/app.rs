@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use carriers::{smpp, watch_links};
+use carriers::watch_links;
 pub use doors::Doors;
 pub use error::AppError;
 
@@ -113,8 +113,8 @@ impl App {
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
         let sandbox = Arc::new(Sandbox::new("sandbox"));
         let mut carriers = Vec::<Arc<dyn Carrier>>::new();
-        for link in &config.carriers {
-            carriers.push(smpp(link)?);
+        for settings in &config.carriers {
+            carriers.push(carriers::made(settings)?);
         }
         carriers.push(Arc::clone(&sandbox) as _);
         let vault = Arc::new(Vault::new(Arc::clone(&shared), Arc::clone(&keyring)));

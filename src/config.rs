@@ -3,6 +3,7 @@
 //! Everything is checked before anything is bound or opened. A setting that is unknown, contradicts another or would be
 //! unsafe stops the start with [`ConfigError`], one line that names where it stands, which key it is and how to mend it.
 
+mod carriers;
 mod kms;
 mod policies;
 mod tls;
@@ -15,6 +16,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub use carriers::{CarrierSettings, SmppLink};
 use kms::RawKms;
 pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};
 use policies::RawPolicies;
@@ -55,8 +57,8 @@ pub struct Config {
     pub policy_keeper: Option<crate::ids::TenantId>,
     /// Requests per second and credential, and the burst.
     pub limits: Limits,
-    /// SMPP links, in the order of preference.
-    pub carriers: Vec<SmppLink>,
+    /// Carriers beside the sandbox, in the order of preference.
+    pub carriers: Vec<CarrierSettings>,
 }
 
 /// Flags of the command line that override files and variables.
@@ -86,33 +88,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { requests_per_s: 50_000, burst: 100_000, strangers_per_min: 600 }
     }
-}
-
-/// An SMPP link to a carrier.
-#[derive(Clone, Debug)]
-pub struct SmppLink {
-    /// Its name, as pools and routes use it.
-    pub name: String,
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Who we are to the SMSC.
-    pub system_id: String,
-    /// The secret, already read from wherever it is kept.
-    pub password: Hidden,
-    /// Often empty.
-    pub system_type: String,
-    /// Most submits without an answer.
-    pub window: u16,
-    /// Messages a second, 0 for no limit.
-    pub rate: u32,
-    /// What codes show as their sender: a number, a short code or a name.
-    pub sender: String,
-    /// What data coding 0 means here.
-    pub default_alphabet: String,
-    /// Seconds between signs of life.
-    pub enquire_link_s: u16,
 }
 
 /// A secret setting: wiped when dropped, shown by nobody.
@@ -197,7 +172,12 @@ fn unreadable(place: &str, error: &figment::Error) -> ConfigError {
             _ => "BAUTA__* variables".to_owned(),
         },
     );
-    let mend = match &error.kind {
+    let mend = mend(error);
+    ConfigError::new(source, key, mend)
+}
+
+fn mend(error: &figment::Error) -> String {
+    match &error.kind {
         figment::error::Kind::UnknownField(_, known) => {
             format!("no such setting; remove it or use one of: {}", known.join(", "))
         }
@@ -207,8 +187,7 @@ fn unreadable(place: &str, error: &figment::Error) -> ConfigError {
         }
         figment::error::Kind::UnknownVariant(_, known) => format!("not one of: {}", known.join(", ")),
         _ => "cannot be read as TOML settings; check its syntax".to_owned(),
-    };
-    ConfigError::new(source, key, mend)
+    }
 }
 
 /// The settings as people write them.
@@ -221,7 +200,7 @@ struct Raw {
     keys: Rotation,
     policies: RawPolicies,
     limits: Limits,
-    carriers: Vec<RawCarrier>,
+    carriers: Vec<figment::value::Dict>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -241,58 +220,6 @@ struct RawStore {
     durable: Option<String>,
     scratch: Option<String>,
     erasures: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCarrier {
-    name: String,
-    kind: String,
-    #[serde(default)]
-    host: String,
-    #[serde(default = "default_smpp_port")]
-    port: u16,
-    #[serde(default)]
-    system_id: String,
-    #[serde(default)]
-    password: String,
-    #[serde(default = "default_bind")]
-    bind: String,
-    #[serde(default)]
-    tls: bool,
-    #[serde(default = "default_window")]
-    window: u16,
-    #[serde(default)]
-    rate: u32,
-    #[serde(default)]
-    sender: String,
-    #[serde(default)]
-    system_type: String,
-    #[serde(default = "default_alphabet")]
-    default_alphabet: String,
-    #[serde(default = "default_id_format")]
-    id_format: String,
-    #[serde(default = "default_enquire_link")]
-    enquire_link_s: u16,
-}
-
-fn default_smpp_port() -> u16 {
-    2775
-}
-fn default_bind() -> String {
-    "transceiver".into()
-}
-fn default_window() -> u16 {
-    64
-}
-fn default_alphabet() -> String {
-    "gsm7".into()
-}
-fn default_id_format() -> String {
-    "auto".into()
-}
-fn default_enquire_link() -> u16 {
-    30
 }
 
 impl Raw {
@@ -319,10 +246,7 @@ impl Raw {
         self.check_kinds(place)?;
         self.keys.check(place)?;
         let (kms, key_cache) = (self.kms.check(&at, place)?, self.kms.cache(place)?);
-        let mut carriers = Vec::new();
-        for (i, carrier) in self.carriers.into_iter().enumerate() {
-            carriers.extend(carrier.check(place, i, &carriers)?);
-        }
+        let carriers = carriers::check(self.carriers, &at, place)?;
         Ok(Config {
             database: database(self.store.durable.as_deref(), &data, &at, place)?,
             tls: tls::files(self.server.tls.as_ref(), self.server.client_ca.as_ref(), &at, place)?,
@@ -356,68 +280,6 @@ impl Raw {
             return Err(ConfigError::new(place, "limits", "a limit of 0 would refuse everybody; write 1 or more"));
         }
         Ok(())
-    }
-}
-
-impl RawCarrier {
-    /// `None` for the sandbox, which is always there.
-    fn check(self, place: &str, index: usize, earlier: &[SmppLink]) -> Result<Option<SmppLink>, ConfigError> {
-        let wrong = |key: &str, mend: &str| ConfigError::new(place, format!("carriers[{index}].{key}"), mend);
-        match self.kind.as_str() {
-            "sandbox" if self.name == "sandbox" => return Ok(None),
-            "sandbox" => {
-                return Err(wrong(
-                    "name",
-                    "the sandbox carrier is always there under the name \"sandbox\"; use that name or leave it out",
-                ));
-            }
-            "smpp" => {}
-            _ => return Err(wrong("kind", "this version has the kinds \"smpp\" and \"sandbox\"; write one of them")),
-        }
-        if self.name.is_empty() || self.name == "sandbox" || earlier.iter().any(|c| c.name == self.name) {
-            return Err(wrong("name", "needs a name of its own, other than \"sandbox\""));
-        }
-        if self.host.is_empty() {
-            return Err(wrong("host", "is missing; write the SMSC's host name or address"));
-        }
-        if self.bind != "transceiver" {
-            return Err(wrong("bind", "this version binds as \"transceiver\" only; write that or leave it out"));
-        }
-        if self.tls {
-            return Err(wrong(
-                "tls",
-                "this version speaks plain SMPP; leave it out and reach the SMSC through a private network or tunnel",
-            ));
-        }
-        if self.id_format != "auto" {
-            return Err(wrong("id_format", "this version has \"auto\" only; write that or leave it out"));
-        }
-        if !matches!(self.default_alphabet.as_str(), "gsm7" | "latin1") {
-            return Err(wrong("default_alphabet", "write \"gsm7\" or \"latin1\""));
-        }
-        if self.window == 0 || self.enquire_link_s == 0 {
-            return Err(wrong("window", "window and enquire_link_s have to be 1 or more"));
-        }
-        if self.sender.is_empty() || self.sender.len() > 16 {
-            return Err(wrong(
-                "sender",
-                "write what codes show as their sender: \"+number\", a short code or a name of at most 11 characters",
-            ));
-        }
-        let password = secret(&self.password).map_err(|mend| wrong("password", &mend))?;
-        Ok(Some(SmppLink {
-            name: self.name,
-            host: self.host,
-            port: self.port,
-            system_id: self.system_id,
-            password,
-            system_type: self.system_type,
-            window: self.window,
-            rate: self.rate,
-            sender: self.sender,
-            default_alphabet: self.default_alphabet,
-            enquire_link_s: self.enquire_link_s,
-        }))
     }
 }
 

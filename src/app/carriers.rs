@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::AppError;
 use crate::carrier::{Address, Carrier, SmppCarrier, SmppConfig};
-use crate::config::SmppLink;
+use crate::config::{CarrierSettings, SmppLink};
 use crate::message::Alphabet;
 use crate::phone;
 use crate::telemetry;
@@ -26,8 +26,14 @@ pub(super) async fn watch_links(carriers: Vec<Arc<dyn Carrier>>, mut stop: watch
     }
 }
 
-/// The carrier of one link.
-pub(super) fn smpp(link: &SmppLink) -> Result<Arc<SmppCarrier>, AppError> {
+/// The carrier that settings ask for.
+pub(super) fn made(settings: &CarrierSettings) -> Result<Arc<dyn Carrier>, AppError> {
+    match settings {
+        CarrierSettings::Smpp(link) => Ok(smpp(link)?),
+    }
+}
+
+fn smpp(link: &SmppLink) -> Result<Arc<SmppCarrier>, AppError> {
     let config = SmppConfig {
         name: link.name.clone(),
         host: link.host.clone(),
@@ -40,6 +46,7 @@ pub(super) fn smpp(link: &SmppLink) -> Result<Arc<SmppCarrier>, AppError> {
         sender: sender(&link.sender),
         default_alphabet: if link.default_alphabet == "latin1" { Alphabet::Latin1 } else { Alphabet::Gsm7 },
         enquire_link_s: u32::from(link.enquire_link_s),
+        region: link.region.clone(),
         live: true,
     };
     let made = SmppCarrier::new(config);

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::ids::TenantId;
 use crate::phone::{PhoneNumber, VirtualNumber};
-use crate::store::DeliveryStatus;
+use crate::store::{DeliveryStatus, Failure};
 
 /// A way out.
 #[async_trait]
@@ -28,11 +28,40 @@ pub trait Carrier: Send + Sync {
     /// Whether it could take a message now. For health and route choice.
     fn is_up(&self) -> bool;
 
+    /// Where it keeps what passes it, if that was said: as `region` in its settings.
+    fn region(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it can do.
+    fn capabilities(&self) -> &[Capability] {
+        &[Capability::Sms]
+    }
+
     /// Hands over one message, split as the network needs it; returns once the carrier has taken every part.
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError>;
 
     /// Runs the carrier's links until `stop` resolves, feeding what arrives to `inbox`.
     async fn run(self: Arc<Self>, inbox: Arc<dyn Inbox>, stop: tokio::sync::watch::Receiver<bool>);
+}
+
+/// What a carrier can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Capability {
+    /// Text messages, out and in.
+    Sms,
+    /// Calls.
+    Voice,
+}
+
+impl Capability {
+    /// Its name in settings, pools and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Voice => "voice",
+        }
+    }
 }
 
 /// A message on its way to a device.
@@ -105,6 +134,8 @@ pub trait Inbox: Send + Sync {
 pub struct Incoming {
     /// The carrier's configured name.
     pub carrier: String,
+    /// The carrier's own id of it, if its protocol gives one that stays the same when it is sent again.
+    pub id: Option<String>,
     /// Who wrote.
     pub from: Origin,
     /// The pool number that was written to.
@@ -155,12 +186,18 @@ pub enum Accepted {
 pub struct InboxError(pub String);
 
 /// The carrier's word on one part of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The carrier's configured name.
     pub carrier: String,
     /// Its id of the part.
     pub id: String,
+    /// How the id may have been written when the part was taken, where carriers spell one id in two ways. A hit on one
+    /// of these needs `to` to agree.
+    pub also: Vec<String>,
     /// What it says.
     pub status: DeliveryStatus,
+    /// Why, if it failed and the carrier said so.
+    pub failure: Option<Failure>,
+    /// The device it is about, if the carrier said so: settles which of several messages is meant.
+    pub to: Option<PhoneNumber>,
 }

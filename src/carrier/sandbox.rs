@@ -102,7 +102,8 @@ impl Sandbox {
     ) -> Result<Accepted, InboxError> {
         let octets = Zeroizing::new(text.as_bytes().to_vec());
         let body = Encoded { alphabet: Alphabet::Utf8, octets };
-        inbox.message(Incoming { carrier: self.name.clone(), from, to, body, part: None, only: Some(tenant) }).await
+        let carrier = self.name.clone();
+        inbox.message(Incoming { carrier, id: None, from, to, body, part: None, only: Some(tenant) }).await
     }
 
     fn digest(&self, number: &PhoneNumber) -> Digest {
@@ -113,10 +114,14 @@ impl Sandbox {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn delivered(&self, id: String) -> Receipt {
+        let status = DeliveryStatus::Delivered;
+        Receipt { carrier: self.name.clone(), id, also: Vec::new(), status, failure: None, to: None }
+    }
+
     async fn tell(&self, inbox: &dyn Inbox, id: String) {
-        let receipt = Receipt { carrier: self.name.clone(), id, status: DeliveryStatus::Delivered };
         for tries in 1..=RECEIPT_TRIES {
-            if inbox.receipt(receipt.clone()).await.is_ok() {
+            if inbox.receipt(self.delivered(id.clone())).await.is_ok() {
                 return;
             }
             tokio::time::sleep(DELIVERY_TIME * tries).await;

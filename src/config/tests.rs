@@ -42,7 +42,7 @@ fn an_smpp_link_is_read_with_its_defaults_and_its_password_is_not_shown() {
     let config =
         load("[[carriers]]\nname=\"main\"\nkind=\"smpp\"\nhost=\"127.0.0.1\"\npassword=\"hush\"\nsender=\"bauta\"\n")
             .unwrap();
-    let link = config.carriers.first().unwrap();
+    let Some(CarrierSettings::Smpp(link)) = config.carriers.first() else { unreachable!("no SMPP link") };
     assert_eq!((link.port, link.window, link.enquire_link_s), (2775, 64, 30));
     assert!(!format!("{config:?}").contains("hush"));
 }

@@ -8,7 +8,7 @@ use crate::store::{Change, DeliveryStatus, ReceiptOutcome, Settled, StoreError, 
 impl Relay {
     /// Records a receipt. One commit, unless two parts' receipts crossed; then the message's state follows in another.
     pub(super) async fn record_receipt(&self, receipt: Receipt) -> Result<(), StoreError> {
-        let Receipt { carrier, id, status } = receipt;
+        let Receipt { carrier, id, status, .. } = receipt;
         let outcome = self.store.receipt_outcome(&carrier, &id, status).await?;
         let (tenant, what) = told(&carrier, status, outcome.as_ref());
         let is_told = outcome.is_some_and(|outcome| outcome.status.is_some());

@@ -143,6 +143,47 @@ pub enum DeliveryStatus {
     Unknown,
 }
 
+/// Why a delivery failed, whatever words its carrier has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The device is off, out of reach, or full.
+    AbsentSubscriber,
+    /// The network bars the device from receiving.
+    Barred,
+    /// Nobody has this number, or not as a mobile.
+    UnknownSubscriber,
+    /// The person, or a filter on the person's behalf, blocked it.
+    Blocked,
+    /// It was taken for spam.
+    Spam,
+    /// The network had no room.
+    Congestion,
+    /// Its time was over before the device was found.
+    Expired,
+    /// The network does not take this sender.
+    InvalidSender,
+    /// Whatever else.
+    Other,
+}
+
+impl Failure {
+    /// Its name in events and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AbsentSubscriber => "absent_subscriber",
+            Self::Barred => "barred",
+            Self::UnknownSubscriber => "unknown_subscriber",
+            Self::Blocked => "blocked",
+            Self::Spam => "spam",
+            Self::Congestion => "congestion",
+            Self::Expired => "expired",
+            Self::InvalidSender => "invalid_sender",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl DeliveryStatus {
     /// Whether nothing more will come.
     pub const fn is_final(self) -> bool {

@@ -151,7 +151,8 @@ impl Desk {
         match pdu.esm_class & MESSAGE_TYPE {
             RECEIPT | NOTIFICATION => {
                 let (id, status) = receipt::read(&pdu)?;
-                Ok(Arrival::Receipt(Receipt { carrier: self.carrier.clone(), id, status }))
+                let carrier = self.carrier.clone();
+                Ok(Arrival::Receipt(Receipt { carrier, id, also: Vec::new(), status, failure: None, to: None }))
             }
             0 => self.message_of(&pdu),
             _ => Ok(Arrival::Nothing),
@@ -165,6 +166,7 @@ impl Desk {
         let alphabet = alphabet(pdu.data_coding, self.default_alphabet);
         let incoming = Incoming {
             carrier: self.carrier.clone(),
+            id: None,
             from: address::origin(pdu.source_ton, pdu.source.as_str()),
             to: address::destination(pdu.destination.as_str())?,
             body: Encoded { alphabet, octets: octets.to_vec().into() },

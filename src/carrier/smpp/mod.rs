@@ -61,6 +61,8 @@ pub struct SmppConfig {
     pub default_alphabet: Alphabet,
     /// Seconds between signs of life; at least 1.
     pub enquire_link_s: u32,
+    /// Where it keeps what passes it, if that was said.
+    pub region: Option<String>,
     /// Whether real devices are behind it.
     pub live: bool,
 }
@@ -212,6 +214,10 @@ impl Carrier for SmppCarrier {
 
     fn is_up(&self) -> bool {
         self.session().is_some()
+    }
+
+    fn region(&self) -> Option<&str> {
+        self.config.region.as_deref()
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {

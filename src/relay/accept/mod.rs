@@ -59,7 +59,7 @@ struct Refusal {
 #[async_trait]
 impl Inbox for Relay {
     async fn message(&self, incoming: Incoming) -> Result<Accepted, InboxError> {
-        let Incoming { carrier, from, to, body, part, only } = incoming;
+        let Incoming { carrier, id: _, from, to, body, part, only } = incoming;
         let pool = self.pools.of(to).await.map_err(not_durable)?.filter(|pool| pool.carrier == carrier);
         let Some(pool) = pool else {
             let refusal = Refusal { reason: "not_ours", tenant: only, alias: None };

@@ -221,6 +221,11 @@ pub(crate) fn utf8(text: &str) -> Encoded {
     Encoded { alphabet: Alphabet::Utf8, octets: Zeroizing::new(text.as_bytes().to_vec()) }
 }
 
+pub(crate) fn delivered(id: &str) -> Receipt {
+    let status = DeliveryStatus::Delivered;
+    Receipt { carrier: "line".into(), id: id.into(), also: Vec::new(), status, failure: None, to: None }
+}
+
 pub(crate) fn incoming(from: Origin, to: VirtualNumber, text: &str) -> Incoming {
-    Incoming { carrier: "line".into(), from, to, body: utf8(text), part: None, only: None }
+    Incoming { carrier: "line".into(), id: None, from, to, body: utf8(text), part: None, only: None }
 }

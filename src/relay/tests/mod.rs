@@ -10,7 +10,7 @@ use house::*;
 use zeroize::Zeroizing;
 
 use crate::access::{Action, AliasRef, FreezeSwitch};
-use crate::carrier::{Accepted, Inbox, Incoming, Origin, Part, Receipt};
+use crate::carrier::{Accepted, Inbox, Incoming, Origin, Part};
 use crate::message::{Alphabet, Encoded};
 use crate::phone::VirtualNumber;
 use crate::store::{DeliveryStatus, Task, Write};
@@ -323,8 +323,7 @@ async fn a_receipt_settles_its_message_once_all_parts_have_one() {
     let write = Write::RecordSubmission { carrier: "line".into(), tenant: row.tenant, task: row.task, ids };
     house.store.commit(crate::store::Change::telling(event).with(write)).await.unwrap();
     for id in ["one", "never", "two", "two"] {
-        let receipt = Receipt { carrier: "line".into(), id: id.into(), status: DeliveryStatus::Delivered };
-        house.relay.receipt(receipt).await.unwrap();
+        house.relay.receipt(delivered(id)).await.unwrap();
     }
     assert_eq!(house.entries("message.delivered").await.len(), 1);
     assert_eq!(house.entries("receipt.noted").await.len(), 2);

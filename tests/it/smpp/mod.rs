@@ -158,6 +158,7 @@ fn config(port: u16) -> SmppConfig {
         sender: Address::Name("Bauta".into()),
         default_alphabet: Alphabet::Gsm7,
         enquire_link_s: 30,
+        region: None,
         live: true,
     }
 }
