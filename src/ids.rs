@@ -41,6 +41,8 @@ id!(/// One token record as audit names it: HMAC of the record id under the tena
     RecordRef, Record, "rec");
 id!(/// What one person asked for and another is to approve.
     ApprovalId, Approval, "apr");
+id!(/// One kind of messages that a person is spared.
+    SuppressionId, SuppressionKind, "sup");
 id!(/// One HTTP request.
     RequestId, Request, "req");
 id!(/// One entry of the delivery outbox.

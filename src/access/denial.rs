@@ -43,6 +43,9 @@ pub enum Denied {
     /// The tenant, credential or alias is frozen.
     #[error("frozen")]
     Frozen,
+    /// The person asked to be spared such messages. Only deliveries meet this.
+    #[error("the person asked to be spared this")]
+    Suppressed,
     /// What had to be looked up could not be.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,6 +64,7 @@ impl Denied {
             Self::SignatureInvalid => "signature_invalid",
             Self::SignatureStale => "signature_stale",
             Self::Forbidden => "forbidden",
+            Self::Suppressed => "suppressed",
             Self::Frozen => "frozen",
             Self::Store(_) => "unavailable",
         }

@@ -30,6 +30,7 @@ pub(super) struct Directory {
     frozen: Frozen,
     policies: Arc<Policies>,
     erasures: HashSet<TenantId>,
+    suppressions: HashSet<TenantId>,
     pub(super) memo: Memo,
 }
 
@@ -106,6 +107,7 @@ impl Directory {
             frozen: Frozen::default(),
             policies,
             erasures: rows.erasures.into_iter().collect(),
+            suppressions: rows.suppressions.into_iter().collect(),
             memo: Memo::default(),
         };
         rows.credentials.into_iter().for_each(|row| directory.add(row));
@@ -138,6 +140,7 @@ impl Directory {
             frozen,
             policies: Arc::clone(&self.policies),
             erasures: self.erasures.clone(),
+            suppressions: self.suppressions.clone(),
             memo: Memo::default(),
         }
     }
@@ -186,6 +189,11 @@ impl Directory {
     /// Whether sealed tokens of the tenant were ever erased.
     pub(super) fn has_erasures(&self, tenant: TenantId) -> bool {
         self.erasures.contains(&tenant)
+    }
+
+    /// Whether anyone asked to be spared messages of the tenant.
+    pub(super) fn has_suppressions(&self, tenant: TenantId) -> bool {
+        self.suppressions.contains(&tenant)
     }
 
     pub(super) fn frozen(&self) -> &Frozen {

@@ -8,6 +8,7 @@ use super::directory::{Directory, Frozen};
 use super::permit::{Crossing, Delivery, Grant, Permit, Upkeep};
 use super::{Access, Allowance, Denied};
 use crate::event::{Actor, Mode};
+use crate::guard::suppression;
 use crate::ids::TenantId;
 use crate::store::{AliasRow, MessageRow, OutboxRow, Task, TenantRow};
 
@@ -15,7 +16,8 @@ impl Access {
     /// The permit to hand `row` to a carrier now.
     ///
     /// # Errors
-    /// [`Denied::Frozen`]; [`Denied::Forbidden`] if its credential or tenant is no more; [`Denied::Store`] if that
+    /// [`Denied::Frozen`]; [`Denied::Suppressed`] if the person asked to be spared it; [`Denied::Forbidden`] if its
+    /// credential or tenant is no more; [`Denied::Store`] if that
     /// cannot be found out, so that it has to be tried again.
     pub async fn for_delivery(&self, row: OutboxRow) -> Result<Permit<Delivery>, Denied> {
         let grant = self.delivery_grant(&row)?;
@@ -23,6 +25,12 @@ impl Access {
             && self.directory().frozen().any_within_tenants()
         {
             self.check_alias_behind(self.store().message(row.tenant, id).await?).await?;
+        }
+        if let Task::Message(id) = row.task
+            && self.directory().has_suppressions(row.tenant)
+            && self.store().spared(row.tenant, id).await?.is_some_and(|spared| suppression::stops_stored(&spared))
+        {
+            return Err(Denied::Suppressed);
         }
         Ok(Permit::new(grant, Delivery { row }))
     }
@@ -70,8 +78,9 @@ impl Access {
 
     /// Looks from a message to its alias, and from there to what may be frozen.
     async fn check_alias_behind(&self, message: Option<MessageRow>) -> Result<(), Denied> {
-        let Some(message) = message else { return Ok(()) };
-        match self.store().alias(message.tenant, message.alias).await? {
+        let behind = message.and_then(|message| Some((message.tenant, message.alias?)));
+        let Some((tenant, alias)) = behind else { return Ok(()) };
+        match self.store().alias(tenant, alias).await? {
             Some(alias) => thawed(self.directory().frozen(), &alias),
             None => Ok(()),
         }

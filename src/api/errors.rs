@@ -22,7 +22,7 @@ impl From<Denied> for Problem {
                 Self::new(Code::Unauthenticated)
             }
             Denied::Lacking(_) | Denied::SignatureInvalid | Denied::SignatureStale => Self::refused(denied.code()),
-            Denied::Forbidden => Self::new(Code::Forbidden),
+            Denied::Forbidden | Denied::Suppressed => Self::new(Code::Forbidden),
             Denied::Frozen => Self::new(Code::Frozen),
             Denied::Store(error) => error.into(),
         }

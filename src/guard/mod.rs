@@ -7,6 +7,7 @@
 
 mod enumeration;
 mod limit;
+pub mod suppression;
 mod text;
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use super::versions::{Place, Versions};
 use super::{KeyError, Opened};
 use crate::clock::Timestamp;
 use crate::crypto::{Key, index, keyset};
-use crate::ids::{self, CredentialId, PoolId};
+use crate::ids::{self, CredentialId, PoolId, TenantId};
 use crate::phone::PhoneNumber;
-use crate::store::{BlindIndex, Sealed};
+use crate::store::{BlindIndex, Class, Sealed};
 
 /// The deployment's keys.
 pub struct SystemKeys {
@@ -93,6 +93,12 @@ impl SystemKeys {
     /// What orders deliveries: one conversation, one index.
     pub fn conversation(&self, parts: &[&[u8]]) -> BlindIndex {
         BlindIndex(index::mac16(self.pool.newest(), &labelled(b"conversation", parts)))
+    }
+
+    /// The conversation of what a tenant itself sends to a person. Each class has its own, so that no code waits behind a
+    /// campaign.
+    pub fn conversation_with(&self, tenant: TenantId, party: BlindIndex, class: Class) -> BlindIndex {
+        self.conversation(&[class.as_str().as_bytes(), &ids::bytes(&tenant), &party.0])
     }
 
     /// Seals what has no tenant yet, for the place that `ctx` names.

@@ -11,7 +11,7 @@ use crate::event::Leaf;
 use crate::ids::{AliasId, MessageId, SubjectId, VerificationId};
 use crate::phone::{Masked, VirtualNumber};
 use crate::store::{
-    AliasRow, AliasStatus, DeliveryStatus, EntryFilter, EntryRow, MessageRow, SendRecord, StoreError, TokenRow,
+    AliasRow, AliasStatus, Class, DeliveryStatus, EntryFilter, EntryRow, MessageRow, SendRecord, StoreError, TokenRow,
     VerificationRow, VerificationStatus,
 };
 use crate::token::Token;
@@ -81,9 +81,12 @@ pub struct AliasExport {
 pub struct MessageExport {
     /// Its id.
     pub id: MessageId,
-    /// Through which alias.
-    pub alias: AliasId,
-    /// Who wrote: `a`, `b`, `number`, `short_code`, `name`, `service`.
+    /// Through which alias; none where the tenant sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<AliasId>,
+    /// What kind of message it was.
+    pub class: Class,
+    /// Who wrote: `a`, `b`, `number`, `short_code`, `name`, `service`, `tenant`.
     pub from: String,
     /// How far it got.
     pub status: DeliveryStatus,
@@ -201,8 +204,8 @@ fn alias_export(row: &AliasRow, places: &[crate::store::BlindIndex]) -> AliasExp
 
 impl From<MessageRow> for MessageExport {
     fn from(row: MessageRow) -> Self {
-        let MessageRow { id, alias, sender, status, parts, created_at, .. } = row;
-        Self { id, alias, from: sender, status, parts, created_at }
+        let MessageRow { id, alias, class, sender, status, parts, created_at, .. } = row;
+        Self { id, alias, class, from: sender, status, parts, created_at }
     }
 }
 

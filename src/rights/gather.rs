@@ -7,7 +7,7 @@ use crate::ids::{self, RecordId, SubjectId, TenantId};
 use crate::keyring::{SystemKeys, TenantKeys};
 use crate::phone::VirtualNumber;
 use crate::store::{
-    AliasRow, AliasStatus, BlindIndex, Change, Erasure, Held, HeldBy, Queued, Task, VerificationStatus, Write,
+    AliasRow, AliasStatus, BlindIndex, Change, Class, Erasure, Held, HeldBy, Queued, Task, VerificationStatus, Write,
 };
 use crate::vault::Person;
 
@@ -66,6 +66,7 @@ impl Rights {
         let mut found = Vec::new();
         if whom.record.is_none() {
             found.push(system.conversation(&[&ids::bytes(&whom.tenant), &whom.index.0]));
+            found.extend(Class::ASKED.map(|class| system.conversation_with(whom.tenant, whom.index, class)));
         }
         for alias in &held.aliases {
             let parties = [Some(alias.a.index), alias.b.map(|b| b.index)];

@@ -48,7 +48,7 @@ impl Rights {
 
     fn messages(&self, whom: Whom, gathered: &Gathered) -> Write {
         let aliases = gathered.held.aliases.iter().map(|alias| alias.id).collect();
-        Write::ForgetMessages { tenant: whom.tenant, aliases, limit: MESSAGES }
+        Write::ForgetMessages { tenant: whom.tenant, aliases, party: Some(whom.index), limit: MESSAGES }
     }
 
     /// A long history goes in several commits, so that nobody else's waits long. Bodies went with the first.

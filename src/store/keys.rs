@@ -60,6 +60,8 @@ pub enum CellAt {
     Sender(AliasId, u32),
     /// The body of a message.
     Body(MessageId),
+    /// What a tenant may learn of a message.
+    Disclosed(MessageId),
     /// The stranger whom a message of an alias goes to.
     Stranger(MessageId, AliasId),
 }

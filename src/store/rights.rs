@@ -32,7 +32,7 @@ pub struct Held {
     pub aliases: Vec<AliasRow>,
     /// Verifications, ended ones included.
     pub verifications: Vec<VerificationRow>,
-    /// What went through those aliases, newest first.
+    /// What went through those aliases, newest first, and what the tenant itself sent to the person.
     pub messages: Vec<MessageRow>,
     /// Where the person can be answered as one who wrote first.
     pub seats: Vec<Seat>,

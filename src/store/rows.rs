@@ -74,6 +74,8 @@ pub struct DirectoryRows {
     pub policy: Option<String>,
     /// The tenants of which sealed tokens were erased: opening one looks at the list.
     pub erasures: Vec<TenantId>,
+    /// The tenants that people asked to be spared messages of: their deliveries look at the list.
+    pub suppressions: Vec<TenantId>,
     /// The tenants that are erased; they are not among `tenants`.
     pub erased: Vec<TenantId>,
 }

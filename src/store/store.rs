@@ -12,7 +12,9 @@ use async_trait::async_trait;
 
 use crate::clock::Timestamp;
 use crate::event::{Event, Leaf, Mode};
-use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, TenantId, VerificationId};
+use crate::ids::{
+    AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, SuppressionId, TenantId, VerificationId,
+};
 use crate::phone::VirtualNumber;
 use crate::store::approvals::*;
 use crate::store::holding::Holding;
@@ -208,6 +210,24 @@ pub trait Store: Send + Sync {
         after: Option<MessageId>,
         limit: u32,
     ) -> Result<Vec<MessageRow>, StoreError>;
+    /// From what a person asked a tenant to be spared.
+    async fn suppressed(&self, _tenant: TenantId, _index: BlindIndex) -> Result<Vec<Scope>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// A tenant's suppressions, newest first, after the id `after`.
+    async fn suppressions(
+        &self,
+        _tenant: TenantId,
+        _after: Option<SuppressionId>,
+        _limit: u32,
+    ) -> Result<Vec<(SuppressionId, Suppression)>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// From what the person whom a stored message goes to asked to be spared, and how the message would show; none if
+    /// the message is gone, or goes to a stranger.
+    async fn spared(&self, _tenant: TenantId, _message: MessageId) -> Result<Option<Spared>, StoreError> {
+        Ok(None)
+    }
     /// The parts received so far of one concatenated message.
     async fn parts(&self, key: &PartKey) -> Result<Vec<PartRow>, StoreError>;
     /// Up to `limit` incomplete messages whose newest part is older than `before`.
@@ -432,8 +452,8 @@ pub enum Write {
     /// Forgets a person or one record; [`Conflict::Missing`] if a record is gone, [`Conflict::Taken`] if there is more
     /// than was read.
     Erase(Box<Erasure>),
-    /// Forgets up to `limit` messages of aliases that are erased.
-    ForgetMessages { tenant: TenantId, aliases: Vec<AliasId>, limit: u32 },
+    /// Forgets up to `limit` messages of aliases that are erased, and of those that a tenant sent to an erased person.
+    ForgetMessages { tenant: TenantId, aliases: Vec<AliasId>, party: Option<BlindIndex>, limit: u32 },
     /// Sets an entry of the list of erased people, unless it stands further already.
     SetEpoch { tenant: TenantId, person: BlindIndex, epoch: u8 },
     /// Moves a person's aliases to another record; [`Conflict::LegTaken`] if the new number has a place there already,
@@ -478,6 +498,10 @@ pub enum Write {
 
     /// A new message.
     Message(Box<MessageRow>),
+    /// Spares a person messages; once is enough.
+    Suppress(Suppression),
+    /// Takes suppressions of a person back: of these scopes, or of every one if there are none.
+    Unsuppress { tenant: TenantId, index: BlindIndex, scopes: Vec<Scope> },
     /// One part of a longer message; a repeated part is written once.
     Part { key: PartKey, part: PartRow },
     /// Removes the parts of an assembled message; [`Conflict::Taken`] unless exactly `count` were there.
@@ -488,7 +512,7 @@ pub enum Write {
     Dequeue(OutboxId),
     /// Puts a task off.
     PutOff { id: OutboxId, until: Timestamp, attempts: u32 },
-    /// Remembers under which ids a carrier took the parts of a task, and settles receipts that came early.
+    /// A carrier took a task: remembers under which ids it took the parts, and settles receipts that came early.
     RecordSubmission { carrier: String, tenant: TenantId, task: Task, ids: Vec<String> },
     /// Sets a task's delivery status, unless that would go backwards; a message's body goes once it is final.
     SetDelivery { tenant: TenantId, task: Task, status: DeliveryStatus },

@@ -1,6 +1,6 @@
 //! Records of messages on their way: what waits, what was handed over, how far it got.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::rows::{BlindIndex, Sealed};
 use crate::clock::Timestamp;
@@ -23,16 +23,20 @@ pub struct MessageRow {
     pub id: MessageId,
     /// Whose, by the leg.
     pub tenant: TenantId,
-    /// Through which alias.
-    pub alias: AliasId,
-    /// Who wrote: `a`, `b`, `number`, `short_code`, `name`, `service`.
+    /// Through which alias; none where the tenant asked for it.
+    pub alias: Option<AliasId>,
+    /// Who wrote: `a`, `b`, `number`, `short_code`, `name`, `service`, `tenant`.
     pub sender: String,
     /// Shown to the receiver as the sender.
-    pub from: VirtualNumber,
+    pub from: Shown,
+    /// What kind of message it is.
+    pub class: Class,
     /// Who receives.
     pub to: Recipient,
     /// The text, sealed; gone once delivered or after 24 h.
     pub body: Option<Sealed>,
+    /// What the tenant may learn of the text, sealed under [`DISCLOSED`]; gone after 24 h.
+    pub disclosed: Option<Sealed>,
     /// How far it got.
     pub status: DeliveryStatus,
     /// Parts it came in.
@@ -41,6 +45,135 @@ pub struct MessageRow {
     pub created_at: Timestamp,
     /// When its body goes at the latest.
     pub expires_at: Timestamp,
+    /// Who asked for it, where no alias brought it about.
+    pub asked: Option<Asked>,
+    /// What carriers made of it; empty in a new one.
+    pub progress: Progress,
+}
+
+/// The label under which what a tenant may learn of a text is sealed, with the message's id.
+pub const DISCLOSED: &str = "disclosed";
+
+/// What a receiver sees as the sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A number of a pool.
+    Number(VirtualNumber),
+    /// A name or short code that the tenant has registered.
+    Sender(String),
+    /// Whatever the carrier shows for the house itself.
+    House,
+}
+
+impl Shown {
+    /// The number, if it is one: what can be answered.
+    pub const fn number(&self) -> Option<VirtualNumber> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Sender(_) | Self::House => None,
+        }
+    }
+}
+
+/// What kind of message it is: how urgent, and what a suppression stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// A one-time code that the person asked for.
+    Code,
+    /// Something that the person waits for.
+    Notice,
+    /// The rest.
+    Marketing,
+    /// Another person's words, across an alias.
+    Relay,
+}
+
+impl Class {
+    /// Those that a tenant can ask for.
+    pub const ASKED: [Self; 3] = [Self::Code, Self::Notice, Self::Marketing];
+
+    /// The lane it takes where nothing in it makes it more urgent.
+    pub const fn lane(self) -> Lane {
+        match self {
+            Self::Code => Lane::Code,
+            Self::Notice | Self::Relay => Lane::Notice,
+            Self::Marketing => Lane::Marketing,
+        }
+    }
+
+    /// Its name in answers, metrics and policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Code => "code",
+            Self::Notice => "notice",
+            Self::Marketing => "marketing",
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// Who asked for a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The credential that did.
+    pub credential: CredentialId,
+    /// The audience it speaks in; none is the tenant's own.
+    pub audience: Option<String>,
+    /// The person under the tenant's `index` key.
+    pub party: BlindIndex,
+}
+
+/// What carriers made of a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The carrier that took it.
+    pub carrier: Option<String>,
+    /// Why it did not arrive, as a short class that means the same for every carrier.
+    pub failure: Option<String>,
+    /// When a carrier took it.
+    pub submitted_at: Option<Timestamp>,
+    /// When it was clear what became of it.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// Somebody who does not want to be written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// Whose messages.
+    pub tenant: TenantId,
+    /// The person under the tenant's `index` key.
+    pub index: BlindIndex,
+    /// Which messages.
+    pub scope: Scope,
+    /// How it came about: `stop`, `api`, `complaint`.
+    pub source: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Which messages a suppression stops. `guard::suppression` says what that means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    /// Those from one number.
+    Number(VirtualNumber),
+    /// Marketing.
+    Marketing,
+    /// Notices.
+    Notice,
+    /// All but codes that were asked for.
+    All,
+}
+
+/// A message on its way to a person who asked to be spared some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spared {
+    /// What kind of message it is.
+    pub class: Class,
+    /// The number it would show, if it is one.
+    pub from: Option<VirtualNumber>,
+    /// From what.
+    pub scopes: Vec<Scope>,
 }
 
 /// Who receives a message.

@@ -19,7 +19,7 @@ use crate::access::{Delivery, Denied, Permit};
 use crate::dispatch::{DispatchError, From, To};
 use crate::ids;
 use crate::relay::BODY;
-use crate::store::{MessageRow, OutboxRow, Recipient, StoreError, Task};
+use crate::store::{MessageRow, OutboxRow, Recipient, Shown, StoreError, Task};
 use crate::verify::VerifyError;
 
 /// The worker that empties the outbox.
@@ -156,11 +156,17 @@ impl Deliver {
         let keys = self.rooms.keyring.tenant(row.tenant).await;
         let keys = keys.map_err(|error| later("keys_not_ready", &error, row.attempts))?;
         let text = keys.open_text(BODY, &ids::bytes(&id), &body).map_err(|_| Fate::Never("unreadable".to_owned()))?;
-        let to = match to {
-            Recipient::Person(record) => To::Person(record),
-            Recipient::Stranger(sealed) => To::Stranger(alias, sealed),
+        let to = match (to, alias) {
+            (Recipient::Person(record), _) => To::Person(record),
+            (Recipient::Stranger(sealed), Some(alias)) => To::Stranger(alias, sealed),
+            (Recipient::Stranger(_), None) => return Err(Fate::Never("gone".to_owned())),
         };
-        Ok(Letter { to, from: From::Pool(from), text })
+        let from = match from {
+            Shown::Number(number) => From::Pool(number),
+            Shown::House => From::House,
+            Shown::Sender(_) => return Err(Fate::Never("unroutable".to_owned())),
+        };
+        Ok(Letter { to, from, text })
     }
 }
 
@@ -192,6 +198,7 @@ fn wait(attempts: u32) -> Duration {
 const fn reason(denied: &Denied) -> &'static str {
     match denied {
         Denied::Frozen => "frozen",
+        Denied::Suppressed => "suppressed",
         _ => "not_permitted",
     }
 }

@@ -19,7 +19,7 @@ use crate::event::{Actor, Event, What};
 use crate::ids::{self, TenantId};
 use crate::keyring::{KeyError, NUMBER, STRANGER, TenantKeys};
 use crate::relay::BODY;
-use crate::store::{Cell, CellAt, Change, ResealPass, Sealed, Write};
+use crate::store::{Cell, CellAt, Change, DISCLOSED, ResealPass, Sealed, Write};
 use crate::telemetry;
 
 /// Looks once a second for something to do, and for keys that fall due once a minute, until `stop`.
@@ -189,6 +189,7 @@ fn resealed(keys: &TenantKeys, at: &CellAt, sealed: &Sealed) -> Result<Option<Se
     match at {
         CellAt::Number(record) => keys.reseal(NUMBER, &record.0.to_be_bytes(), sealed),
         CellAt::Sender(alias, _) | CellAt::Stranger(_, alias) => keys.reseal(STRANGER, &ids::bytes(alias), sealed),
+        CellAt::Disclosed(message) => keys.reseal(DISCLOSED, &ids::bytes(message), sealed),
         CellAt::Body(message) => keys.reseal(BODY, &ids::bytes(message), sealed),
     }
 }
@@ -197,7 +198,7 @@ fn name(at: &CellAt) -> &'static str {
     match at {
         CellAt::Number(_) => "tokens",
         CellAt::Sender(..) => "senders",
-        CellAt::Body(_) | CellAt::Stranger(..) => "messages",
+        CellAt::Body(_) | CellAt::Disclosed(_) | CellAt::Stranger(..) => "messages",
     }
 }
 

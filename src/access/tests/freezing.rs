@@ -59,15 +59,19 @@ fn a_message(world: &World, alias: &AliasRow) -> OutboxRow {
     world.store.state().messages.push(MessageRow {
         id,
         tenant: alias.tenant,
-        alias: alias.id,
+        alias: Some(alias.id),
         sender: "number".into(),
-        from: alias.number,
+        from: Shown::Number(alias.number),
+        class: Class::Relay,
         to: Recipient::Person(RecordId(1)),
         body: None,
+        disclosed: None,
         status: DeliveryStatus::Queued,
         parts: 1,
         created_at: world.now(),
         expires_at: world.now(),
+        asked: None,
+        progress: Progress::default(),
     });
     a_row(world, Task::Message(id), None)
 }

@@ -14,8 +14,8 @@ use crate::ids::{self, RecordId, SubjectId};
 use crate::relay::answer::{self, Answer, Help};
 use crate::relay::{BODY, Relay, echo};
 use crate::store::{
-    AliasMode, BlindIndex, Change, DeliveryStatus, Lane, LegTarget, MessageRow, OutboxRow, Recipient, SenderRow, Task,
-    Write,
+    AliasMode, BlindIndex, Change, Class, DeliveryStatus, LegTarget, MessageRow, OutboxRow, Progress, Recipient,
+    SenderRow, Shown, Task, Write,
 };
 
 /// A decision, ready to be committed.
@@ -211,21 +211,25 @@ impl Relay {
         let message = MessageRow {
             id,
             tenant: alias.tenant,
-            alias: alias.id,
+            alias: Some(alias.id),
             sender: out.sender.to_owned(),
-            from: alias.number,
+            from: Shown::Number(alias.number),
+            class: Class::Relay,
             to: out.to,
             body: Some(keys.seal_text(BODY, &ids::bytes(&id), &out.text)),
+            disclosed: None,
             status: DeliveryStatus::Queued,
             parts: out.parts,
             created_at: now,
             expires_at: now.plus(BODY_LIFE),
+            asked: None,
+            progress: Progress::default(),
         };
         let row = OutboxRow {
             id: ids::fresh(),
             tenant: alias.tenant,
             task: Task::Message(id),
-            lane: Lane::Notice,
+            lane: Class::Relay.lane(),
             conversation: self
                 .keyring
                 .system()

@@ -179,9 +179,9 @@ impl House {
                 let token = self.store.token(row.tenant, record).await.unwrap().unwrap();
                 keys.open_number(record, &token.number).unwrap()
             }
-            Recipient::Stranger(sealed) => keys.open_stranger(&ids::bytes(&message.alias), &sealed).unwrap(),
+            Recipient::Stranger(sealed) => keys.open_stranger(&ids::bytes(&message.alias.unwrap()), &sealed).unwrap(),
         };
-        (to.expose(Door::Carrier).to_string(), message.from.to_string(), text.to_string())
+        (to.expose(Door::Carrier).to_string(), message.from.number().unwrap().to_string(), text.to_string())
     }
 
     /// The reasons of everything that was not carried, in order.

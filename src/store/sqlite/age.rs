@@ -62,7 +62,7 @@ pub(super) fn aged(conn: &Connection, class: Aging, after: Option<RowKey>, limit
     match class {
         Aging::Bodies(before) => oldest(
             conn,
-            "SELECT id FROM message WHERE body IS NOT NULL AND expires_at < ? LIMIT ?",
+            "SELECT id FROM message WHERE (body IS NOT NULL OR disclosed IS NOT NULL) AND expires_at < ? LIMIT ?",
             &before.plus(BODY_LIFE),
             limit,
         ),
@@ -210,7 +210,8 @@ pub(super) fn age(tx: &Tx<'_>, class: Aging, keys: &[RowKey], within: Duration) 
 fn remove(tx: &Tx<'_>, class: Aging, key: &RowKey) -> Result<(), StoreError> {
     let statements: &[&str] = match class {
         Aging::Bodies(_) => {
-            &["UPDATE message SET body = NULL, to_number = iif(to_number IS NULL, NULL, x'') WHERE id = ?"]
+            &["UPDATE message SET body = NULL, disclosed = NULL, to_number = iif(to_number IS NULL, NULL, x'')
+               WHERE id = ?"]
         }
         Aging::Approvals(_) => &["DELETE FROM approval WHERE id = ?"],
         Aging::Entries(_) => &["UPDATE log SET salt = NULL, text = NULL WHERE idx = ?"],

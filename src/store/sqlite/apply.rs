@@ -4,7 +4,7 @@ use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
     access, age, alias, approval, budget, delivery, erase, keys, lookalike, message, outbox, policy, pool, renumber,
-    sweep, token, verification,
+    suppression, sweep, token, verification,
 };
 use crate::store::{Change, Committed, StoreError, Write};
 
@@ -97,8 +97,8 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
             committed.erased = erase::erase(tx, &what)?;
             Ok(())
         }
-        Write::ForgetMessages { tenant, aliases, limit } => {
-            committed.erased.messages = erase::forget_messages(tx, tenant, &aliases, limit)?;
+        Write::ForgetMessages { tenant, aliases, party, limit } => {
+            committed.erased.messages = erase::forget_messages(tx, tenant, &aliases, party, limit)?;
             Ok(())
         }
         Write::SetEpoch { tenant, person, epoch } => erase::set_epoch(tx, tenant, person, epoch),
@@ -128,6 +128,8 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         }
         Write::Sender(row) => message::put_sender(tx, &row),
         Write::Message(row) => message::add(tx, &row),
+        Write::Suppress(row) => suppression::add(tx, &row),
+        Write::Unsuppress { tenant, index, scopes } => suppression::remove(tx, tenant, index, &scopes),
         Write::Part { key, part } => message::add_part(tx, &key, &part),
         Write::TakeParts { key, count } => message::take_parts(tx, &key, count),
         Write::Enqueue(row) => outbox::enqueue(tx, &row),

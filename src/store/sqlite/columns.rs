@@ -11,8 +11,8 @@ use crate::event::{Leaf, Mode, Role};
 use crate::ids::{RecordId, bytes, from_bytes};
 use crate::phone::VirtualNumber;
 use crate::store::{
-    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, BudgetKind, CellKind, Conflict, DeliveryStatus, Lane,
-    PolicySource, PolicyStatus, Sealed, StoreError, Task, VerificationStatus,
+    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, BudgetKind, CellKind, Class, Conflict, DeliveryStatus, Lane,
+    PolicySource, PolicyStatus, Scope, Sealed, StoreError, Task, VerificationStatus,
 };
 
 macro_rules! coded {
@@ -40,6 +40,7 @@ coded!(AliasMode { Ax = 0, Axb = 1 });
 coded!(AliasStatus { Active = 0, Released = 1, Expired = 2 });
 coded!(ApprovalStatus { Pending = 0, Approved = 1, Denied = 2, Expired = 3, Used = 4 });
 coded!(BudgetKind { Reveal = 0, Lookup = 1, Tokenize = 2 });
+coded!(Class { Code = 0, Notice = 1, Marketing = 2, Relay = 3 });
 coded!(Lane { Code = 0, Notice = 1, Marketing = 2 });
 coded!(PolicyStatus { Proposed = 0, Active = 1, Superseded = 2, Withdrawn = 3 });
 coded!(PolicySource { Program = 0, Folder = 1, Proposal = 2 });
@@ -79,6 +80,7 @@ wrapped!(Sealed, |it| &it.0[..], |raw: Vec<u8>| Ok(Self(raw)));
 wrapped!(RecordId, |it| it.0.cast_signed(), |raw: i64| Ok(Self(raw.cast_unsigned())));
 wrapped!(VirtualNumber, |it| it.digits().cast_signed(), |raw: i64| Self::from_digits(raw.cast_unsigned())
     .ok_or(FromSqlError::OutOfRange(raw)));
+wrapped!(Scope, |it| scope_text(*it), |raw: String| scope(&raw).ok_or(FromSqlError::InvalidType));
 wrapped!(Role, |it| it.as_str(), |raw: String| Self::parse(&raw).ok_or(FromSqlError::InvalidType));
 
 /// A code is `v`, the verification and the two bytes of its number; a message is `m` and its id.
@@ -109,6 +111,24 @@ impl FromSql for Task {
             (b'm', []) => Ok(Self::Message(from_bytes(*id))),
             _ => Err(FromSqlError::InvalidType),
         }
+    }
+}
+
+fn scope_text(scope: Scope) -> String {
+    match scope {
+        Scope::Number(number) => number.digits().to_string(),
+        Scope::Marketing => "marketing".to_owned(),
+        Scope::Notice => "notice".to_owned(),
+        Scope::All => "all".to_owned(),
+    }
+}
+
+fn scope(text: &str) -> Option<Scope> {
+    match text {
+        "marketing" => Some(Scope::Marketing),
+        "notice" => Some(Scope::Notice),
+        "all" => Some(Scope::All),
+        digits => VirtualNumber::from_digits(digits.parse().ok()?).map(Scope::Number),
     }
 }
 

@@ -12,6 +12,17 @@ use crate::store::{Conflict, DeliveryStatus, ReceiptOutcome, Settled, StoreError
 /// Sets a task's state unless that goes backwards; tells whether it moved. A task that is not there is
 /// [`Conflict::Missing`].
 pub(super) fn set(tx: &Tx<'_>, tenant: TenantId, task: Task, status: DeliveryStatus) -> Result<bool, StoreError> {
+    move_on(tx, tenant, task, status, None)
+}
+
+/// The same, remembering who took it.
+fn move_on(
+    tx: &Tx<'_>,
+    tenant: TenantId,
+    task: Task,
+    status: DeliveryStatus,
+    carrier: Option<&str>,
+) -> Result<bool, StoreError> {
     let tenant = bytes(&tenant);
     let (moved, there) = match task {
         Task::Message(id) => {
@@ -20,10 +31,12 @@ pub(super) fn set(tx: &Tx<'_>, tenant: TenantId, task: Task, status: DeliverySta
                 .conn
                 .prepare_cached(
                     "UPDATE message SET status = ?1, body = iif(?1 >= 2, NULL, body),
-                         to_number = iif(?1 >= 2 AND to_number IS NOT NULL, x'', to_number)
+                         to_number = iif(?1 >= 2 AND to_number IS NOT NULL, x'', to_number),
+                         carrier = coalesce(?4, carrier), submitted_at = iif(?1 = 1, ?5, submitted_at),
+                         settled_at = iif(?1 >= 2, ?5, settled_at)
                      WHERE id = ?2 AND tenant = ?3 AND status < 2 AND status < ?1",
                 )?
-                .execute(params![status, bytes(&id), tenant])?;
+                .execute(params![status, bytes(&id), tenant, carrier, tx.now])?;
             (moved, "SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1 AND tenant = ?2)")
         }
         Task::Code(id, n) => {
@@ -77,7 +90,7 @@ pub(super) fn submitted(
                 tx.now,
             ])?;
     }
-    set(tx, tenant, task, DeliveryStatus::Submitted)?;
+    move_on(tx, tenant, task, DeliveryStatus::Submitted, Some(carrier))?;
     if ids.is_empty() { Ok(None) } else { settle(tx, tenant, task) }
 }
 

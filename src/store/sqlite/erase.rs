@@ -23,6 +23,7 @@ pub(super) fn erase(tx: &Tx<'_>, what: &Erasure) -> Result<Erased, StoreError> {
     }
     refuse_new_aliases(tx, what)?;
     erased.verifications = verifications(tx, what)?;
+    forget_asked(tx, what)?;
     erased.seats = seats(tx, what)?;
     erased.deliveries = drop_queued(tx, what.tenant, &what.conversations)?;
     if what.whole {
@@ -65,9 +66,9 @@ fn forget_alias(tx: &Tx<'_>, what: &Erasure, alias: &AliasRow) -> Result<(), Sto
     tx.conn.prepare_cached("DELETE FROM sender WHERE alias = ?")?.execute([id])?;
     tx.conn
         .prepare_cached(
-            "UPDATE message SET body = NULL, to_number = iif(to_number IS NULL, NULL, x''),
+            "UPDATE message SET body = NULL, disclosed = NULL, to_number = iif(to_number IS NULL, NULL, x''),
                  status = iif(status < 2, 6, status)
-             WHERE alias = ? AND (body IS NOT NULL OR status < 2)",
+             WHERE alias = ? AND (body IS NOT NULL OR disclosed IS NOT NULL OR status < 2)",
         )?
         .execute([id])?;
     if what.whole {
@@ -173,6 +174,22 @@ fn refuse_new_aliases(tx: &Tx<'_>, what: &Erasure) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What the tenant itself sent: nothing waits any more, and no text is left. Of a whole person the rows go after it, by
+/// [`forget_messages`]; else they stay as what the tenant did, without the person.
+fn forget_asked(tx: &Tx<'_>, what: &Erasure) -> Result<(), StoreError> {
+    for record in meant(what) {
+        tx.conn
+            .prepare_cached(
+                "UPDATE message SET body = NULL, disclosed = NULL, status = iif(status < 2, 6, status),
+                     party = iif(?3 IS NULL, party, ?4)
+                 WHERE tenant = ?1 AND party = ?2 AND (?3 IS NULL OR to_record = ?3)
+                   AND (?3 IS NOT NULL OR body IS NOT NULL OR disclosed IS NOT NULL OR status < 2)",
+            )?
+            .execute(params![bytes(&what.tenant), what.index, record, NOBODY])?;
+    }
+    Ok(())
+}
+
 fn verifications(tx: &Tx<'_>, what: &Erasure) -> Result<u64, StoreError> {
     for id in &what.verifications {
         tx.conn.prepare_cached("DELETE FROM verification_send WHERE verification = ?")?.execute([bytes(id)])?;
@@ -215,7 +232,8 @@ fn drop_queued(tx: &Tx<'_>, tenant: TenantId, conversations: &[BlindIndex]) -> R
         for message in tasks.iter().filter_map(|task| task.strip_prefix(b"m")) {
             tx.conn
                 .prepare_cached(
-                    "UPDATE message SET body = NULL, to_number = iif(to_number IS NULL, NULL, x''), status = 6
+                    "UPDATE message SET body = NULL, disclosed = NULL,
+                         to_number = iif(to_number IS NULL, NULL, x''), status = 6
                      WHERE id = ? AND status < 2",
                 )?
                 .execute([message])?;
@@ -252,8 +270,19 @@ pub(super) fn set_epoch(tx: &Tx<'_>, tenant: TenantId, person: BlindIndex, epoch
 }
 
 /// Gives how many went.
-pub(super) fn forget_messages(tx: &Tx<'_>, tenant: TenantId, of: &[AliasId], limit: u32) -> Result<u64, StoreError> {
-    let mut gone = 0_u64;
+pub(super) fn forget_messages(
+    tx: &Tx<'_>,
+    tenant: TenantId,
+    of: &[AliasId],
+    party: Option<BlindIndex>,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let mut gone = tx
+        .conn
+        .prepare_cached(
+            "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE tenant = ?1 AND party = ?2 LIMIT ?3)",
+        )?
+        .execute(params![bytes(&tenant), party, limit])? as u64;
     for alias in of {
         let left = u64::from(limit).saturating_sub(gone);
         gone += tx

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::id;
+use super::columns::{id, maybe_id};
 use super::writer::Tx;
 use crate::ids::{AliasId, MessageId, RecordId, TenantId, bytes, from_bytes};
 use crate::store::{Cell, CellAt, CellKind, CellPage, Conflict, KeyUse, ResealPass, Sealed, StoreError, WrappedKey};
@@ -177,7 +177,7 @@ pub(super) fn cells(
              WHERE (alias, tag) > (?1, ?2) ORDER BY alias, tag LIMIT ?3"
         }
         CellKind::Message => {
-            "SELECT id, tenant, alias, body, to_number FROM message WHERE id > ?1 AND ?2 = ?2 ORDER BY id LIMIT ?3"
+            "SELECT id, tenant, alias, body, disclosed, to_number FROM message WHERE id > ?1 AND ?2 = ?2 ORDER BY id LIMIT ?3"
         }
     })?;
     let mut rows = match kind {
@@ -209,10 +209,13 @@ pub(super) fn cells(
             }
             CellKind::Message => {
                 let (message, tenant): (MessageId, TenantId) = (id(row, "id")?, id(row, "tenant")?);
-                let alias: AliasId = id(row, "alias")?;
+                let alias: Option<AliasId> = maybe_id(row, "alias")?;
                 look.last = bytes(&message).to_vec();
                 look.at(tenant, CellAt::Body(message), row.get("body")?);
-                look.at(tenant, CellAt::Stranger(message, alias), row.get("to_number")?);
+                look.at(tenant, CellAt::Disclosed(message), row.get("disclosed")?);
+                if let Some(alias) = alias {
+                    look.at(tenant, CellAt::Stranger(message, alias), row.get("to_number")?);
+                }
             }
         }
     }
@@ -258,6 +261,10 @@ pub(super) fn reseal(tx: &Tx<'_>, tenant: TenantId, at: &CellAt, from: &Sealed, 
         CellAt::Body(message) => tx
             .conn
             .prepare_cached("UPDATE message SET body = ? WHERE id = ? AND tenant = ? AND body = ?")?
+            .execute(params![to, bytes(message), tenant, from]),
+        CellAt::Disclosed(message) => tx
+            .conn
+            .prepare_cached("UPDATE message SET disclosed = ? WHERE id = ? AND tenant = ? AND disclosed = ?")?
             .execute(params![to, bytes(message), tenant, from]),
         CellAt::Stranger(message, _) => tx
             .conn

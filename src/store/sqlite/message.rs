@@ -2,11 +2,14 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{exists_means, id};
+use super::columns::{exists_means, id, maybe_id};
 use super::writer::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, MessageId, TenantId, bytes};
-use crate::store::{Conflict, MessageRow, PartKey, PartRow, Recipient, SenderRow, StoreError};
+use crate::phone::VirtualNumber;
+use crate::store::{
+    Asked, Conflict, HeldBy, MessageRow, PartKey, PartRow, Progress, Recipient, SenderRow, Shown, StoreError,
+};
 
 pub(super) fn add(tx: &Tx<'_>, row: &MessageRow) -> Result<(), StoreError> {
     let (record, stranger) = match &row.to {
@@ -15,23 +18,29 @@ pub(super) fn add(tx: &Tx<'_>, row: &MessageRow) -> Result<(), StoreError> {
     };
     tx.conn
         .prepare_cached(
-            "INSERT INTO message (id, tenant, alias, sender, from_number, to_record, to_number, body, status, parts,
-                 created_at, expires_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message (id, tenant, alias, sender, from_number, from_name, class, to_record, to_number, body,
+                 disclosed, status, parts, created_at, expires_at, asked_by, asked_in, party)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             bytes(&row.id),
             bytes(&row.tenant),
-            bytes(&row.alias),
+            row.alias.as_ref().map(bytes),
             row.sender,
-            row.from,
+            row.from.number(),
+            if let Shown::Sender(name) = &row.from { Some(name) } else { None },
+            row.class,
             record,
             stranger,
             row.body,
+            row.disclosed,
             row.status,
             row.parts,
             row.created_at,
             row.expires_at,
+            row.asked.as_ref().map(|asked| bytes(&asked.credential)),
+            row.asked.as_ref().and_then(|asked| asked.audience.as_ref()),
+            row.asked.as_ref().map(|asked| asked.party),
         ])?;
     Ok(())
 }
@@ -60,6 +69,17 @@ pub(super) fn list(
         .collect::<Result<_, _>>()?)
 }
 
+/// What a tenant itself sent to a person, newest first.
+pub(super) fn of_person(conn: &Connection, of: &HeldBy, limit: u32) -> Result<Vec<MessageRow>, StoreError> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT * FROM message WHERE tenant = ?1 AND party = ?2 AND (?3 IS NULL OR to_record = ?3)
+             ORDER BY id DESC LIMIT ?4",
+        )?
+        .query_map(params![bytes(&of.tenant), of.index, of.record, limit], message)?
+        .collect::<Result<_, _>>()?)
+}
+
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     let to = match row.get("to_record")? {
         Some(record) => Recipient::Person(record),
@@ -68,16 +88,36 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageRow> {
     Ok(MessageRow {
         id: id(row, "id")?,
         tenant: id(row, "tenant")?,
-        alias: id(row, "alias")?,
+        alias: maybe_id(row, "alias")?,
         sender: row.get("sender")?,
-        from: row.get("from_number")?,
+        from: shown(row)?,
+        class: row.get("class")?,
         to,
         body: row.get("body")?,
+        disclosed: row.get("disclosed")?,
         status: row.get("status")?,
         parts: row.get("parts")?,
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
+        asked: asked(row)?,
+        progress: Progress {
+            carrier: row.get("carrier")?,
+            failure: row.get("failure")?,
+            submitted_at: row.get("submitted_at")?,
+            settled_at: row.get("settled_at")?,
+        },
     })
+}
+
+fn shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
+    let number: Option<VirtualNumber> = row.get("from_number")?;
+    let name: Option<String> = row.get("from_name")?;
+    Ok(number.map(Shown::Number).or(name.map(Shown::Sender)).unwrap_or(Shown::House))
+}
+
+fn asked(row: &Row<'_>) -> rusqlite::Result<Option<Asked>> {
+    let Some(credential) = maybe_id(row, "asked_by")? else { return Ok(None) };
+    Ok(Some(Asked { credential, audience: row.get("asked_in")?, party: row.get("party")? }))
 }
 
 // ── parts

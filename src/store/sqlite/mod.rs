@@ -31,6 +31,7 @@ mod policy;
 mod pool;
 mod readers;
 mod renumber;
+mod suppression;
 mod sweep;
 mod token;
 mod verification;
@@ -50,11 +51,13 @@ use super::{
     Aged, Aging, AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, BudgetKind, CellKind,
     CellPage, Change, Committed, DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse,
     LegRow, LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow,
-    PoolCounts, PoolRow, Queued, ReceiptOutcome, ResealPass, RowKey, SenderRow, Spend, Store, StoreError, TokenRow,
-    VerificationRow, WrappedKey,
+    PoolCounts, PoolRow, Queued, ReceiptOutcome, ResealPass, RowKey, Scope, SenderRow, Spared, Spend, Store,
+    StoreError, Suppression, TokenRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
-use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, NodeId, PoolId, RecordId, TenantId, VerificationId};
+use crate::ids::{
+    AliasId, ApprovalId, CredentialId, MessageId, NodeId, PoolId, RecordId, SuppressionId, TenantId, VerificationId,
+};
 use crate::phone::VirtualNumber;
 use crate::telemetry;
 
@@ -385,6 +388,23 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
         self.readers.long(move |conn| message::list(conn, tenant, alias, after, limit)).await
+    }
+
+    async fn suppressed(&self, tenant: TenantId, index: BlindIndex) -> Result<Vec<Scope>, StoreError> {
+        self.readers.point(|conn| suppression::of(conn, tenant, index))
+    }
+
+    async fn suppressions(
+        &self,
+        tenant: TenantId,
+        after: Option<SuppressionId>,
+        limit: u32,
+    ) -> Result<Vec<(SuppressionId, Suppression)>, StoreError> {
+        self.readers.long(move |conn| suppression::list(conn, tenant, after, limit)).await
+    }
+
+    async fn spared(&self, tenant: TenantId, message: MessageId) -> Result<Option<Spared>, StoreError> {
+        self.readers.point(|conn| suppression::spared(conn, tenant, message))
     }
 
     async fn parts(&self, key: &PartKey) -> Result<Vec<PartRow>, StoreError> {

@@ -107,6 +107,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         M::up(include_str!("../migrations/0005_keys.sql")),
         M::up(include_str!("../migrations/0006_policies.sql")),
         M::up(include_str!("../migrations/0007_doors.sql")),
+        M::up(include_str!("../migrations/0011_messages.sql")),
+        M::up(include_str!("../migrations/0012_suppressions.sql")),
     ]);
     for _ in 0..MIGRATION_TRIES {
         if let Ok(SchemaVersion::Outside(_)) = migrations.current_version(connection) {

@@ -48,6 +48,8 @@ fn messages(conn: &Connection, of: &HeldBy, aliases: &[AliasRow]) -> Result<Vec<
         }
         found.extend(message::list(conn, of.tenant, alias.id, None, left)?);
     }
+    let left = of.messages.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+    found.extend(message::of_person(conn, of, left)?);
     Ok(found)
 }
 

@@ -32,8 +32,9 @@ pub(super) fn sweep(tx: &Tx<'_>) -> Result<(Vec<Settled>, bool), StoreError> {
         Ok::<_, rusqlite::Error>(gone)
     };
     run(
-        "UPDATE message SET body = NULL, to_number = iif(to_number IS NULL, NULL, x'')
-         WHERE id IN (SELECT id FROM message WHERE body IS NOT NULL AND expires_at <= ? LIMIT ?)",
+        "UPDATE message SET body = NULL, disclosed = NULL, to_number = iif(to_number IS NULL, NULL, x'')
+         WHERE id IN (SELECT id FROM message
+                      WHERE (body IS NOT NULL OR disclosed IS NOT NULL) AND expires_at <= ? LIMIT ?)",
         &tx.now,
     )?;
     run(

@@ -110,10 +110,8 @@ impl Deliver {
         let (tenant, task, carrier) = (row.tenant, row.task, sent.carrier.clone());
         let parts = u64::try_from(sent.ids.len()).unwrap_or(u64::MAX);
         let what = What::MessageSent { message, subject: sent.subject, carrier: carrier.clone(), parts };
-        // The status first: receipts that came early move it on, and must not be set back.
         Change::telling(permit.event(self.rooms.store.now(), what))
             .with(Write::Dequeue(row.id))
-            .with(Write::SetDelivery { tenant, task, status: DeliveryStatus::Submitted })
             .with(Write::RecordSubmission { carrier, tenant, task, ids: sent.ids.clone() })
     }
 
@@ -151,10 +149,10 @@ impl Deliver {
         self.take_away(row, event(what), status).await;
     }
 
-    async fn subject(&self, row: &OutboxRow, alias: AliasId, to: Recipient) -> Option<SubjectId> {
+    async fn subject(&self, row: &OutboxRow, alias: Option<AliasId>, to: Recipient) -> Option<SubjectId> {
         match to {
             Recipient::Person(record) => self.rooms.alias.people().subject(row.tenant, record).await.ok(),
-            Recipient::Stranger(sealed) => self.rooms.alias.people().stranger(row.tenant, alias, &sealed).await.ok(),
+            Recipient::Stranger(sealed) => self.rooms.alias.people().stranger(row.tenant, alias?, &sealed).await.ok(),
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bauta::clock::Timestamp;
 use bauta::ids::{AliasId, RecordId, TenantId, fresh};
-use bauta::store::{Conflict, DeliveryStatus, MessageRow, PartKey, PartRow, Recipient, Sealed, SenderRow, Write};
+use bauta::store::{
+    Class, Conflict, DeliveryStatus, MessageRow, PartKey, PartRow, Progress, Recipient, Sealed, SenderRow, Shown, Write,
+};
 
 use super::aliases::x;
 use super::{World, person};
@@ -14,15 +16,19 @@ pub fn message(world: &World, tenant: TenantId, alias: AliasId) -> MessageRow {
     MessageRow {
         id: fresh(),
         tenant,
-        alias,
+        alias: Some(alias),
         sender: "short_code".into(),
-        from: x(0),
+        from: Shown::Number(x(0)),
+        class: Class::Relay,
         to: Recipient::Person(RecordId(4)),
         body: Some(Sealed(vec![1; 40])),
+        disclosed: None,
         status: DeliveryStatus::Queued,
         parts: 1,
         created_at: world.now(),
         expires_at: world.now().plus(Duration::from_secs(86_400)),
+        asked: None,
+        progress: Progress::default(),
     }
 }
 
@@ -39,7 +45,7 @@ pub async fn history_is_newest_first_and_the_tenants_own(world: World) {
     assert_eq!(ids(world.store.messages(tenant, alias, Some(newest[0]), 1).await.unwrap()), newest[1..2]);
     assert!(world.store.messages(fresh(), alias, None, 10).await.unwrap().is_empty());
     let stored = world.store.message(tenant, rows[0].id).await.unwrap().unwrap();
-    assert_eq!((stored.to, stored.body, stored.from), (rows[0].to.clone(), rows[0].body.clone(), x(0)));
+    assert_eq!((stored.to, stored.body, stored.from), (rows[0].to.clone(), rows[0].body.clone(), Shown::Number(x(0))));
     assert!(world.store.message(fresh(), rows[0].id).await.unwrap().is_none());
 }
 

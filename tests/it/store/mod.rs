@@ -16,6 +16,7 @@ mod policies;
 mod rights;
 mod scratch;
 mod sqlite;
+mod suppressions;
 mod tokens;
 mod verifications;
 
@@ -179,6 +180,11 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         parts_are_stale_by_their_newest,
         a_live_sender_keeps_its_tag,
         a_sweep_forgets_what_outlived_its_time;
+    suppressions:
+        a_suppression_stands_until_it_is_lifted_and_for_its_tenant_alone,
+        suppressions_are_listed_newest_first_and_the_first_is_told_to_every_process,
+        a_message_that_no_alias_brings_about_is_kept_whole,
+        a_message_is_found_with_what_its_person_is_spared;
     delivery:
         claims_take_the_oldest_of_each_conversation_codes_first,
         a_head_that_waits_holds_back_its_conversation,

@@ -133,7 +133,7 @@ pub async fn an_erasure_takes_all_of_a_person_and_keeps_the_other_partys_place_f
     assert!(left.records.is_empty() && left.aliases.is_empty() && left.verifications.is_empty());
     assert!(world.store.alias(town.tenant, pair.id).await.unwrap().is_none());
     assert!(world.store.senders(star.id).await.unwrap().is_empty());
-    let forgotten = Write::ForgetMessages { tenant: town.tenant, aliases: vec![pair.id], limit: 10 };
+    let forgotten = Write::ForgetMessages { tenant: town.tenant, aliases: vec![pair.id], party: None, limit: 10 };
     assert_eq!(world.write(forgotten).await.unwrap().erased.messages, 1);
     assert!(world.store.leg(x(0), Some(place(2))).await.unwrap().is_none());
     assert!(world.store.leg(x(1), None).await.unwrap().is_some(), "other people's aliases stand");
