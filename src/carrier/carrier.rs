@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::ids::TenantId;
 use crate::phone::{PhoneNumber, VirtualNumber};
-use crate::store::{DeliveryStatus, Failure};
+use crate::store::{DeliveryStatus, Failure, Lane};
 
 /// A way out.
 #[async_trait]
@@ -74,6 +74,8 @@ pub struct Submission {
     pub to: PhoneNumber,
     /// The whole text.
     pub text: Zeroizing<String>,
+    /// How urgent it is: where a carrier has to hold some back, codes go first.
+    pub lane: Lane,
 }
 
 /// A sender that is no secret.

@@ -173,7 +173,7 @@ impl Carrier for Sandbox {
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         let id = format!("sbx{}", uuid::Uuid::now_v7().simple());
-        let Submission { tenant, from, to, text } = submission;
+        let Submission { tenant, from, to, text, .. } = submission;
         let message = HandsetMessage { id: id.clone(), from, text, at: SystemClock.now() };
         let digest = self.digest(&to);
         self.tenants().entry(tenant).or_default().receive(digest, message);
@@ -225,7 +225,13 @@ mod tests {
 
     fn submission(tenant: TenantId, to: u64, text: &str) -> Submission {
         let to = PhoneNumber::from_digits(to).unwrap();
-        Submission { tenant, from: Address::Name("Shop".into()), to, text: Zeroizing::new(text.into()) }
+        Submission {
+            tenant,
+            from: Address::Name("Shop".into()),
+            to,
+            text: Zeroizing::new(text.into()),
+            lane: crate::store::Lane::Notice,
+        }
     }
 
     fn texts(sandbox: &Sandbox, tenant: TenantId, number: u64) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! message goes only to carriers that reach no device, a live one's only to those that do; a message from a pool
 //! number leaves only by that pool's carrier. Called by `worker::deliver`.
 
+mod parcel;
 mod route;
 
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
+pub use parcel::{DispatchError, From, Parcel, Sent, To};
+
 use crate::access::{Delivery, Permit};
-use crate::carrier::{Address, Carrier, Submission, SubmitError};
-use crate::ids::{self, AliasId, RecordId, SubjectId};
-use crate::keyring::{KeyError, Keyring};
-use crate::phone::{PhoneNumber, VirtualNumber};
-use crate::store::{Sealed, Store, StoreError};
-use crate::vault::{Vault, VaultError};
+use crate::carrier::{Address, Carrier, Submission};
+use crate::ids;
+use crate::keyring::Keyring;
+use crate::phone::PhoneNumber;
+use crate::store::Store;
+use crate::vault::Vault;
 
 /// The ways out.
 pub struct Dispatch {
@@ -26,67 +29,6 @@ pub struct Dispatch {
     keyring: Arc<Keyring>,
     carriers: Vec<Arc<dyn Carrier>>,
     homes: route::Homes,
-}
-
-/// Whom a message is for.
-#[derive(Clone)]
-pub enum To {
-    /// The person behind a token record.
-    Person(RecordId),
-    /// A stranger who wrote to an alias, sealed for it.
-    Stranger(AliasId, Sealed),
-}
-
-/// What the receiver sees as the sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
-    /// A number of a pool.
-    Pool(VirtualNumber),
-    /// Whatever the carrier shows for the house itself.
-    House,
-}
-
-/// A message that a carrier took.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// The carrier's configured name.
-    pub carrier: String,
-    /// Its id of each part, in order.
-    pub ids: Vec<String>,
-    /// Whom it was for, as events name a person.
-    pub subject: SubjectId,
-}
-
-/// Why a message was not handed over, as a decision: try again, or never.
-#[derive(Debug, thiserror::Error)]
-pub enum DispatchError {
-    /// No carrier may carry it. Never.
-    #[error("no route")]
-    NoRoute,
-    /// The carrier asks to slow down. Again, not before.
-    #[error("the carrier asks to slow down")]
-    Throttled {
-        /// Not before.
-        retry_after: Duration,
-    },
-    /// No carrier can be reached. Again.
-    #[error("no carrier can be reached")]
-    Unavailable,
-    /// It may have been taken. Again, though that may repeat it.
-    #[error("the carrier did not confirm")]
-    Unconfirmed,
-    /// The carrier will never take it.
-    #[error("the carrier refused: {reason}")]
-    Refused {
-        /// A short class, free of numbers.
-        reason: String,
-    },
-    /// The person cannot be reached any more: the record is erased, or its key is gone. Never.
-    #[error("the number cannot be opened")]
-    Gone,
-    /// A store or key service failed before anything was sent. Again.
-    #[error("not ready: {0}")]
-    NotReady(String),
 }
 
 impl Dispatch {
@@ -107,21 +49,15 @@ impl Dispatch {
 
     /// Hands one message to a carrier; returns once the carrier has taken every part. A carrier that took nothing is
     /// followed by the next one, where another may carry it.
-    pub async fn send(
-        &self,
-        permit: &Permit<Delivery>,
-        to: &To,
-        from: From,
-        text: &str,
-    ) -> Result<Sent, DispatchError> {
-        let home = match from {
+    pub async fn send(&self, permit: &Permit<Delivery>, parcel: &Parcel<'_>) -> Result<Sent, DispatchError> {
+        let home = match parcel.from {
             From::Pool(number) => Some(self.homes.carrier(number).await?.ok_or(DispatchError::NoRoute)?),
-            From::House => None,
+            From::House | From::Sender(_) => None,
         };
         let end = Instant::now() + PATIENCE;
         let mut outcome = Err(DispatchError::NoRoute);
         for carrier in route::choose(&self.carriers, permit.mode(), home.as_deref()) {
-            outcome = self.submit(permit, carrier.as_ref(), to, (from, text), end).await;
+            outcome = self.submit(permit, carrier.as_ref(), parcel, end).await;
             if !matches!(outcome, Err(DispatchError::Unavailable | DispatchError::Throttled { .. })) {
                 break;
             }
@@ -133,19 +69,19 @@ impl Dispatch {
         &self,
         permit: &Permit<Delivery>,
         carrier: &dyn Carrier,
-        to: &To,
-        (from, text): (From, &str),
+        parcel: &Parcel<'_>,
         end: Instant,
     ) -> Result<Sent, DispatchError> {
         let keys = self.keyring.tenant(permit.tenant()).await?;
-        let number = self.open(permit, to).await?;
+        let number = self.open(permit, &parcel.to).await?;
         let subject = keys.subject(keys.index(&number));
-        let from = match from {
-            From::Pool(number) => Address::Number(number),
+        let from = match &parcel.from {
+            From::Pool(number) => Address::Number(*number),
             From::House => carrier.sender(),
+            From::Sender(name) => named(name),
         };
-        let text = Zeroizing::new(text.to_owned());
-        let submission = Submission { tenant: permit.tenant(), from, to: number, text };
+        let (text, lane) = (Zeroizing::new(parcel.text.to_owned()), permit.resource().row.lane);
+        let submission = Submission { tenant: permit.tenant(), from, to: number, text, lane };
         match timeout_at(end, carrier.submit(submission)).await {
             Ok(Ok(submitted)) => Ok(Sent { carrier: carrier.name().to_owned(), ids: submitted.ids, subject }),
             Ok(Err(error)) => Err(error.into()),
@@ -164,40 +100,12 @@ impl Dispatch {
     }
 }
 
-impl std::convert::From<SubmitError> for DispatchError {
-    fn from(error: SubmitError) -> Self {
-        match error {
-            SubmitError::Throttled { retry_after } => Self::Throttled { retry_after },
-            SubmitError::Unavailable => Self::Unavailable,
-            SubmitError::Unconfirmed => Self::Unconfirmed,
-            SubmitError::Refused { reason } => Self::Refused { reason },
-        }
-    }
-}
-
-impl std::convert::From<StoreError> for DispatchError {
-    fn from(error: StoreError) -> Self {
-        Self::NotReady(error.to_string())
-    }
-}
-
-impl std::convert::From<KeyError> for DispatchError {
-    fn from(error: KeyError) -> Self {
-        match error {
-            // What does not open now will not open later.
-            KeyError::Unopened => Self::Gone,
-            error => Self::NotReady(error.to_string()),
-        }
-    }
-}
-
-impl std::convert::From<VaultError> for DispatchError {
-    fn from(error: VaultError) -> Self {
-        match error {
-            VaultError::Store(error) => error.into(),
-            VaultError::Key(error) => error.into(),
-            _ => Self::Gone,
-        }
+/// A sender that is no number: digits are a short code, anything else a name.
+fn named(sender: &str) -> Address {
+    if sender.bytes().all(|c| c.is_ascii_digit()) {
+        Address::ShortCode(sender.to_owned())
+    } else {
+        Address::Name(sender.to_owned())
     }
 }
 

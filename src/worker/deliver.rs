@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 
 use super::{Rooms, backoff, stopped};
 use crate::access::{Delivery, Denied, Permit};
-use crate::dispatch::{DispatchError, From, To};
+use crate::dispatch::{DispatchError, From, Parcel, To};
 use crate::ids;
 use crate::relay::BODY;
-use crate::store::{MessageRow, OutboxRow, Recipient, Shown, StoreError, Task};
+use crate::store::{Class, MessageRow, OutboxRow, Recipient, Shown, StoreError, Task};
 use crate::verify::VerifyError;
 
 /// The worker that empties the outbox.
@@ -33,6 +33,7 @@ struct Letter {
     to: To,
     from: From,
     text: Zeroizing<String>,
+    class: Class,
 }
 
 /// What becomes of a row.
@@ -126,11 +127,11 @@ impl Deliver {
             Task::Code(..) => self.code(permit, row).await,
             Task::Message(id) => self.message(row, id).await,
         };
-        let Letter { to, from, text } = match letter {
+        let Letter { to, from, text, class } = match letter {
             Ok(letter) => letter,
             Err(fate) => return fate,
         };
-        match self.rooms.dispatch.send(permit, &to, from, &text).await {
+        match self.rooms.dispatch.send(permit, &Parcel { to, from, text: &text, class }).await {
             Ok(sent) => Fate::Sent(sent),
             Err(error) => fate(error, row.attempts),
         }
@@ -138,7 +139,10 @@ impl Deliver {
 
     async fn code(&self, permit: &Permit<Delivery>, row: &OutboxRow) -> Result<Letter, Fate> {
         match self.rooms.verify.code_message(row, permit).await {
-            Ok(Some(code)) => Ok(Letter { to: To::Person(code.record), from: From::House, text: code.text }),
+            Ok(Some(code)) => {
+                let (to, from) = (To::Person(code.record), From::House);
+                Ok(Letter { to, from, text: code.text, class: Class::Code })
+            }
             Ok(None) => Err(Fate::Pointless),
             Err(VerifyError::NotFound) => Err(Fate::Pointless),
             Err(error) => Err(later("code_not_ready", &error, row.attempts)),
@@ -148,7 +152,7 @@ impl Deliver {
     async fn message(&self, row: &OutboxRow, id: ids::MessageId) -> Result<Letter, Fate> {
         let not_ready = |error: StoreError| later("store_not_ready", &error, row.attempts);
         let message = self.rooms.store.message(row.tenant, id).await.map_err(not_ready)?;
-        let Some(MessageRow { alias, from, to, body, expires_at, .. }) = message else {
+        let Some(MessageRow { alias, from, to, body, class, expires_at, .. }) = message else {
             return Err(Fate::Never("gone".to_owned()));
         };
         let body = body.filter(|_| expires_at > self.rooms.store.now());
@@ -164,9 +168,9 @@ impl Deliver {
         let from = match from {
             Shown::Number(number) => From::Pool(number),
             Shown::House => From::House,
-            Shown::Sender(_) => return Err(Fate::Never("unroutable".to_owned())),
+            Shown::Sender(sender) => From::Sender(sender),
         };
-        Ok(Letter { to, from, text })
+        Ok(Letter { to, from, text, class })
     }
 }
 

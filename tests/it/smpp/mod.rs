@@ -170,7 +170,8 @@ fn number(digits: &str) -> PhoneNumber {
 
 fn submission(text: &str) -> Submission {
     let from = Address::Number(VirtualNumber::from_digits(X.parse().unwrap()).unwrap());
-    Submission { tenant: ids::fresh(), from, to: number(DEVICE), text: Zeroizing::new(text.to_owned()) }
+    let lane = bauta::store::Lane::Notice;
+    Submission { tenant: ids::fresh(), from, to: number(DEVICE), text: Zeroizing::new(text.to_owned()), lane }
 }
 
 /// A `deliver_sm` frame by hand: header, then whatever body.
