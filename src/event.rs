@@ -5,13 +5,14 @@
 //! free text does not occur except a `reference` that was searched for numbers when it came in.
 
 pub(crate) mod json;
+pub mod told;
 
 use ring::digest;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::ids::{
-    AliasId, ApprovalId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TenantId, VerificationId,
+    AliasId, ApprovalId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TenantId, VerificationId, WebhookId,
 };
 use crate::phone::VirtualNumber;
 
@@ -341,6 +342,34 @@ pub enum What {
     /// A carrier sent what the protocol does not allow.
     #[serde(rename = "carrier.malformed")]
     CarrierMalformed { carrier: String, fault: String },
+
+    /// Somebody wrote to an alias who is unknown to it. `sender` is the kind: a number, a short code, a name.
+    #[serde(rename = "alias.unknown_sender")]
+    UnknownSender { alias: AliasId, sender: String },
+
+    /// An endpoint of the tenant will be told of these events.
+    #[serde(rename = "webhook.created")]
+    WebhookCreated { webhook: WebhookId, audience: Option<String>, events: Vec<String> },
+    #[serde(rename = "webhook.changed")]
+    WebhookChanged { webhook: WebhookId },
+    /// It has another secret; the one before goes on signing for a while.
+    #[serde(rename = "webhook.rotated")]
+    WebhookRotated { webhook: WebhookId },
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled { webhook: WebhookId, reason: String },
+    #[serde(rename = "webhook.enabled")]
+    WebhookEnabled { webhook: WebhookId },
+    #[serde(rename = "webhook.deleted")]
+    WebhookDeleted { webhook: WebhookId },
+    /// Somebody wants to see whether an endpoint hears us.
+    #[serde(rename = "webhook.pinged")]
+    WebhookPinged { webhook: WebhookId },
+    /// Somebody wants an endpoint to be told again.
+    #[serde(rename = "webhook.redelivered")]
+    WebhookRedelivered { webhook: WebhookId },
+    /// We gave an endpoint up by ourselves.
+    #[serde(rename = "alert.webhook_disabled")]
+    WebhookGivenUp { webhook: WebhookId, reason: String },
 
     #[serde(rename = "audit.read")]
     AuditRead { entries: u64 },

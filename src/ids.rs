@@ -43,6 +43,10 @@ id!(/// What one person asked for and another is to approve.
     ApprovalId, Approval, "apr");
 id!(/// One kind of messages that a person is spared.
     SuppressionId, SuppressionKind, "sup");
+id!(/// Where a tenant is told of events.
+    WebhookId, Webhook, "whk");
+id!(/// One event as tenants are told of it: its place in the log under a key of the tenant's. Only the keyring makes it.
+    EventId, Event, "evt");
 id!(/// One HTTP request.
     RequestId, Request, "req");
 id!(/// One entry of the delivery outbox.

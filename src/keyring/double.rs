@@ -162,6 +162,8 @@ fn not_here<T>() -> Result<T, StoreError> {
     Err(StoreError::Unavailable("not kept here".into()))
 }
 
+impl crate::store::Notices for MemoryStore {}
+
 #[async_trait]
 impl Store for MemoryStore {
     fn now(&self) -> Timestamp {

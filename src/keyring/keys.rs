@@ -8,6 +8,7 @@ use super::purpose::Purpose;
 use super::surrogates::Surrogates;
 use super::uses::Uses;
 use super::versions::{Place, Versions};
+use super::webhooks::WebhookKeys;
 use super::{KeyError, Opened, code};
 use crate::clock::Timestamp;
 use crate::crypto::siv::{self, SivKey};
@@ -27,6 +28,7 @@ pub struct TenantKeys {
     index: Versions,
     siv: Versions<SivKey>,
     pub(super) surrogates: Surrogates,
+    pub(super) webhooks: WebhookKeys,
     code: Versions,
     subject: Versions,
 }
@@ -56,6 +58,7 @@ impl TenantKeys {
             tenant: ids::bytes(&id),
             tag: keyset::derive(token.newest(), "bauta/1|audience tag"),
             surrogates: Surrogates::of(token.newest(), opened),
+            webhooks: WebhookKeys::of(token.newest()),
             token,
             seal: opened.keys(Purpose::Seal)?,
             index: opened.keys(Purpose::Index)?,

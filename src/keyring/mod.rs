@@ -25,6 +25,7 @@ mod turn;
 mod uses;
 mod versions;
 mod watch;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -17,6 +17,7 @@ mod sqlite;
 #[allow(clippy::module_inception, reason = "the port is the room's own name")]
 mod store;
 mod traffic;
+mod webhooks;
 
 pub use approvals::*;
 pub use erasures::{Erasing, ErasureEntry, ErasureLog};
@@ -32,3 +33,4 @@ pub use scratch::{Claim, Rate, Scratch, ScratchError, Verdict};
 pub use sqlite::SqliteStore;
 pub use store::*;
 pub use traffic::*;
+pub use webhooks::*;

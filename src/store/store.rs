@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::event::{Event, Leaf, Mode};
 use crate::ids::{
     AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, SuppressionId, TenantId, VerificationId,
+    WebhookId,
 };
 use crate::phone::VirtualNumber;
 use crate::store::approvals::*;
@@ -24,10 +25,11 @@ use crate::store::policies::*;
 use crate::store::rights::*;
 use crate::store::rows::*;
 use crate::store::traffic::*;
+use crate::store::webhooks::*;
 
 /// The durable store.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Notices + Send + Sync {
     /// The deployment's one clock.
     fn now(&self) -> Timestamp;
 
@@ -368,6 +370,10 @@ pub struct Committed {
     pub settled: Vec<Settled>,
     /// How many rows [`Write::Age`] took away before its time was up; of [`Write::Sweep`], 1 if there is more.
     pub aged: usize,
+    /// The endpoints that something was put before, or that were switched on.
+    pub notified: Vec<(TenantId, WebhookId)>,
+    /// The places in the log of what [`Write::NotifyAgain`] puts before an endpoint once more, in order.
+    pub again: Vec<u64>,
     /// What [`Write::Erase`] and [`Write::ForgetMessages`] took away.
     pub erased: Erased,
 }
@@ -518,6 +524,20 @@ pub enum Write {
     SetDelivery { tenant: TenantId, task: Task, status: DeliveryStatus },
     /// A carrier's word on one part. Kept for later if no submission has that id yet.
     RecordReceipt { carrier: String, id: String, status: DeliveryStatus },
+
+    /// A new endpoint; [`Conflict::TooMany`] beyond [`MAX_WEBHOOKS`].
+    Webhook(Box<WebhookRow>),
+    /// Changes where an endpoint is called, or for what; [`Conflict::Missing`].
+    ChangeWebhook { tenant: TenantId, id: WebhookId, url: Option<String>, events: Option<Vec<String>> },
+    /// Gives an endpoint another secret; the one before signs too until a moment; [`Conflict::Missing`].
+    RotateWebhook { tenant: TenantId, id: WebhookId, salt: [u8; 16], until: Timestamp },
+    /// Stops calling an endpoint, and says why, or begins again; [`Conflict::Taken`] if that is so already.
+    SwitchWebhook { tenant: TenantId, id: WebhookId, disabled: Option<String> },
+    /// Forgets an endpoint; what waits for it goes by [`Write::Sweep`].
+    DeleteWebhook { tenant: TenantId, id: WebhookId },
+    /// Puts what was sent to an endpoint, or was to be, before it once more; [`Conflict::Missing`] if there is no such
+    /// delivery.
+    NotifyAgain { tenant: TenantId, id: WebhookId, which: Again },
     /// Forgets bodies, parts, senders, early receipts and submissions that have outlived their time.
     Sweep,
 }

@@ -131,6 +131,8 @@ fn none() -> StoreError {
     StoreError::Unavailable("told to fail, or not in the double".into())
 }
 
+impl crate::store::Notices for Double {}
+
 #[async_trait]
 impl Store for Double {
     fn now(&self) -> Timestamp {

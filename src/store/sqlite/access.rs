@@ -168,6 +168,7 @@ pub(super) fn erase_tenant(tx: &Tx<'_>, tenant: TenantId, at: Timestamp) -> Resu
     if ended == 0 {
         return Err(StoreError::Conflict(Conflict::Missing));
     }
+    super::webhook::moved(tx)?;
     // Approvals may refer to them: they stay, as nobody's, until those have gone.
     tx.conn
         .prepare_cached(

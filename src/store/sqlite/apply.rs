@@ -3,8 +3,8 @@
 use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
-    access, age, alias, approval, budget, delivery, erase, keys, lookalike, message, outbox, policy, pool, renumber,
-    suppression, sweep, token, verification,
+    access, age, alias, approval, budget, delivery, erase, keys, lookalike, message, notice, outbox, policy, pool,
+    renumber, suppression, sweep, token, told, verification, webhook,
 };
 use crate::store::{Change, Committed, StoreError, Write};
 
@@ -57,10 +57,17 @@ impl Prepared {
     /// Writes all of it, or fails at the first precondition that does not hold.
     pub(super) fn apply(self, tx: &mut Tx<'_>) -> Result<Committed, StoreError> {
         let mut committed = Committed::default();
+        let audiences = told::before(tx, &self.drafts)?;
+        let (is_moved, erased) = (told::is_moved_by(&self.writes), told::erased(&self.writes));
         for write in self.writes {
             apply(tx, write, &mut committed)?;
         }
+        if is_moved {
+            tx.subscriptions.doubt();
+        }
         (committed.index, committed.leaves) = log::append(tx, &self.drafts)?;
+        let told = told::tell(tx, &self.drafts, committed.index, &audiences, &erased)?;
+        committed.notified.extend(told);
         Ok(committed)
     }
 }
@@ -142,6 +149,21 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::SetDelivery { tenant, task, status } => delivery::set(tx, tenant, task, status).map(drop),
         Write::RecordReceipt { carrier, id, status } => {
             committed.settled.extend(delivery::receipt(tx, &carrier, &id, status)?);
+            Ok(())
+        }
+        Write::Webhook(row) => webhook::add(tx, &row),
+        Write::ChangeWebhook { tenant, id, url, events } => {
+            webhook::change(tx, tenant, id, url.as_deref(), events.as_deref())
+        }
+        Write::RotateWebhook { tenant, id, salt, until } => webhook::rotate(tx, tenant, id, &salt, until),
+        Write::SwitchWebhook { tenant, id, disabled } => {
+            committed.notified.push((tenant, id));
+            webhook::switch(tx, tenant, id, disabled.as_deref())
+        }
+        Write::DeleteWebhook { tenant, id } => webhook::delete(tx, tenant, id),
+        Write::NotifyAgain { tenant, id, which } => {
+            committed.again = notice::again(tx, tenant, id, which)?;
+            committed.notified.push((tenant, id));
             Ok(())
         }
         Write::Sweep => {

@@ -12,7 +12,7 @@ use crate::ids::{RecordId, bytes, from_bytes};
 use crate::phone::VirtualNumber;
 use crate::store::{
     AliasMode, AliasStatus, ApprovalStatus, BlindIndex, BudgetKind, CellKind, Class, Conflict, DeliveryStatus, Lane,
-    PolicySource, PolicyStatus, Scope, Sealed, StoreError, Task, VerificationStatus,
+    NoticeState, PolicySource, PolicyStatus, Scope, Sealed, StoreError, Task, VerificationStatus,
 };
 
 macro_rules! coded {
@@ -42,6 +42,7 @@ coded!(ApprovalStatus { Pending = 0, Approved = 1, Denied = 2, Expired = 3, Used
 coded!(BudgetKind { Reveal = 0, Lookup = 1, Tokenize = 2 });
 coded!(Class { Code = 0, Notice = 1, Marketing = 2, Relay = 3 });
 coded!(Lane { Code = 0, Notice = 1, Marketing = 2 });
+coded!(NoticeState { Waiting = 0, Delivered = 1, Dropped = 2 });
 coded!(PolicyStatus { Proposed = 0, Active = 1, Superseded = 2, Withdrawn = 3 });
 coded!(PolicySource { Program = 0, Folder = 1, Proposal = 2 });
 coded!(VerificationStatus { Pending = 0, Approved = 1, Canceled = 2, Expired = 3, Exhausted = 4, Failed = 5 });

@@ -12,6 +12,7 @@ use super::columns::maybe_id;
 use super::packed::{self, Columns};
 use super::writer::Tx;
 use crate::clock::Timestamp;
+use crate::event::told::About;
 use crate::event::{Event, Leaf};
 use crate::ids::bytes;
 use crate::store::{EntryFilter, EntryRow, StoreError};
@@ -25,6 +26,7 @@ pub(super) struct Draft {
     tenant: Option<[u8; 16]>,
     at: Timestamp,
     action: String,
+    about: About,
     leaf: Leaf,
     salt: [u8; 16],
     packed: Vec<u8>,
@@ -42,6 +44,7 @@ impl Draft {
             tenant: event.tenant.as_ref().map(bytes),
             at: event.at,
             action: entry.action().to_owned(),
+            about: event.what.about(),
             leaf: entry.leaf,
             salt,
             packed: packed::pack(&entry.text, Columns { tenant: event.tenant, at: event.at }),
@@ -51,6 +54,21 @@ impl Draft {
     /// The name of what it tells.
     pub(super) fn action(&self) -> &str {
         &self.action
+    }
+
+    /// What it is about.
+    pub(super) fn about(&self) -> About {
+        self.about
+    }
+
+    /// Whose business it is.
+    pub(super) fn tenant(&self) -> Option<[u8; 16]> {
+        self.tenant
+    }
+
+    /// When it happened.
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
     }
 }
 

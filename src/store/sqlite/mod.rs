@@ -23,6 +23,8 @@ mod keys;
 mod log;
 mod lookalike;
 mod message;
+mod notice;
+mod notices;
 pub(super) mod open;
 mod outbox;
 mod packed;
@@ -34,7 +36,9 @@ mod renumber;
 mod suppression;
 mod sweep;
 mod token;
+mod told;
 mod verification;
+mod webhook;
 mod writer;
 
 use std::path::Path;
@@ -45,6 +49,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use self::checkpoint::Checkpointer;
+use self::notices::Notified;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
@@ -65,6 +70,7 @@ use crate::telemetry;
 pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     enqueued: Notify,
+    notified: Notified,
     writer: Writer,
     readers: Readers,
     checkpointer: Checkpointer,
@@ -95,6 +101,7 @@ impl SqliteStore {
             readers: Readers::open(path)?,
             checkpointer: Checkpointer::start(path.to_owned())?,
             enqueued: Notify::new(),
+            notified: Notified::default(),
             clock,
         })
     }
@@ -146,6 +153,7 @@ impl Store for SqliteStore {
         if enqueues {
             self.enqueued.notify_one();
         }
+        self.notified.add(&committed.notified);
         Ok(committed)
     }
 

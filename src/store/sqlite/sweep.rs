@@ -64,6 +64,19 @@ pub(super) fn sweep(tx: &Tx<'_>) -> Result<(Vec<Settled>, bool), StoreError> {
              (SELECT credential, hour FROM reveal_hour WHERE hour < ? LIMIT ?)",
         &((today - 1) * 24),
     )?;
+    // Of endpoints that are deleted, what was on its way to them; then their rows.
+    run(
+        "DELETE FROM webhook_delivery WHERE rowid IN
+             (SELECT d.rowid FROM webhook AS w JOIN webhook_delivery AS d ON d.webhook = w.id
+              WHERE w.deleted = 1 AND ?1 > 0 LIMIT ?2)",
+        &tx.now,
+    )?;
+    run(
+        "DELETE FROM webhook WHERE id IN
+             (SELECT w.id FROM webhook AS w WHERE w.deleted = 1 AND ?1 > 0
+                AND NOT EXISTS (SELECT 1 FROM webhook_delivery AS d WHERE d.webhook = w.id) LIMIT ?2)",
+        &tx.now,
+    )?;
     // The oldest come first by rowid, so that no index on the time is needed.
     run(
         "DELETE FROM early_receipt WHERE at < ? AND rowid IN (SELECT rowid FROM early_receipt ORDER BY rowid LIMIT ?)",

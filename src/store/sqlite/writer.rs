@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::log::Tip;
 use super::open::{self, Use};
+use super::told::Subscriptions;
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{NodeId, bytes};
 use crate::store::StoreError;
@@ -26,6 +27,8 @@ pub(super) struct Tx<'a> {
     pub(super) node: i64,
     /// The end of the log, once something asked for it.
     pub(super) tip: Option<Tip>,
+    /// Who wants to be told of what.
+    pub(super) subscriptions: &'a mut Subscriptions,
     /// Set where something failed that cannot be taken back alone.
     broken: bool,
 }
@@ -47,7 +50,7 @@ impl Writer {
     /// Starts the thread on a migrated file.
     pub(super) fn start(path: PathBuf, clock: Arc<dyn Clock>, node: NodeId) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let seat = Seat { path, clock, node: bytes(&node), connection: None };
+        let seat = Seat { path, clock, node: bytes(&node), connection: None, subscriptions: Subscriptions::default() };
         thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || seat.serve(queue))
@@ -111,11 +114,12 @@ const BATCH_WEIGHT: usize = 2_000;
 impl Tx<'_> {
     /// Runs `work` so that its failure leaves no trace in the transaction.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let tip = self.tip;
+        let (tip, subscriptions) = (self.tip, self.subscriptions.version());
         self.conn.prepare_cached("SAVEPOINT work")?.execute([])?;
         let result = work(self);
         if result.is_err() {
             self.tip = tip;
+            self.subscriptions.back_to(subscriptions);
             self.conn.prepare_cached("ROLLBACK TO work")?.execute([])?;
         }
         self.conn.prepare_cached("RELEASE work")?.execute([])?;
@@ -136,6 +140,7 @@ struct Seat {
     clock: Arc<dyn Clock>,
     node: [u8; 16],
     connection: Option<(Connection, i64)>,
+    subscriptions: Subscriptions,
 }
 
 impl Seat {
@@ -168,6 +173,7 @@ impl Seat {
             Err(error) => {
                 tracing::error!(%error, "transaction failed");
                 self.connection = None;
+                self.subscriptions = Subscriptions::default();
             }
         }
     }
@@ -179,7 +185,9 @@ impl Seat {
         };
         let (conn, node) = self.connection.insert(open);
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut tx = Tx { conn, now: self.clock.now(), node: *node, tip: None, broken: false };
+        let subscriptions = &mut self.subscriptions;
+        subscriptions.doubt();
+        let mut tx = Tx { conn, now: self.clock.now(), node: *node, tip: None, subscriptions, broken: false };
         let mut answers = Vec::with_capacity(batch.len());
         for run in batch {
             answers.push(run(&mut tx));

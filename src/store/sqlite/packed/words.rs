@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 /// Prefixes of TypeIDs; there is room for 32.
 pub(super) const PREFIXES: &[&str] =
-    &["ten", "crd", "ver", "msg", "pol", "als", "sub", "rec", "req", "out", "nod", "apr"];
+    &["ten", "crd", "ver", "msg", "pol", "als", "sub", "rec", "req", "out", "nod", "apr", "whk"];
 
 /// Strings that entries often hold: keys, actions, roles, states. One that is not here is written out.
 #[rustfmt::skip]
