@@ -280,7 +280,7 @@ pub enum What {
     #[serde(rename = "verification.sent")]
     VerificationSent { verification: VerificationId, subject: SubjectId, carrier: String, parts: u64 },
     #[serde(rename = "verification.delivered")]
-    VerificationDelivered { verification: VerificationId, status: String },
+    VerificationDelivered { verification: VerificationId, status: String, failure: Option<String> },
     #[serde(rename = "verification.attempted")]
     VerificationAttempted { verification: VerificationId, subject: SubjectId },
     /// The attempt just spent was wrong; counted against the number.
@@ -324,7 +324,7 @@ pub enum What {
     #[serde(rename = "message.sent")]
     MessageSent { message: MessageId, subject: SubjectId, carrier: String, parts: u64 },
     #[serde(rename = "message.delivered")]
-    MessageDelivered { message: MessageId, status: String },
+    MessageDelivered { message: MessageId, status: String, failure: Option<String> },
     #[serde(rename = "message.undelivered")]
     MessageUndelivered { message: MessageId, subject: SubjectId, reason: String },
     /// A receipt that names no message of ours (yet); kept for a while in case its submission is still being recorded.
@@ -339,6 +339,12 @@ pub enum What {
     /// Bodies, parts, senders, receipts and submissions that outlived their time were forgotten.
     #[serde(rename = "swept")]
     Swept {},
+    /// A link to a carrier is bound: from now on it carries.
+    #[serde(rename = "carrier.up")]
+    CarrierUp { carrier: String, link: String },
+    /// A link to a carrier ended, or did not come to be, and why. Told once until it is up again.
+    #[serde(rename = "carrier.down")]
+    CarrierDown { carrier: String, link: String, reason: String },
     /// A carrier sent what the protocol does not allow.
     #[serde(rename = "carrier.malformed")]
     CarrierMalformed { carrier: String, fault: String },

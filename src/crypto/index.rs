@@ -24,6 +24,12 @@ pub fn mac32(key: &Key, parts: &[&[u8]]) -> [u8; 32] {
     bytes(&context.sign())
 }
 
+/// The first 8 bytes, as a number, of the fingerprint of `text` under a fingerprint that is itself kept secret.
+pub fn mac8(secret: &[u8; 32], text: &[u8]) -> i64 {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), text);
+    tag.as_ref().first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
+}
+
 fn bytes(tag: &hmac::Tag) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(tag.as_ref());

@@ -81,9 +81,13 @@ impl Dispatch {
             From::Sender(name) => named(name),
         };
         let (text, lane) = (Zeroizing::new(parcel.text.to_owned()), permit.resource().row.lane);
+        let device = self.keyring.system().device(carrier.name(), &number);
         let submission = Submission { tenant: permit.tenant(), from, to: number, text, lane };
         match timeout_at(end, carrier.submit(submission)).await {
-            Ok(Ok(submitted)) => Ok(Sent { carrier: carrier.name().to_owned(), ids: submitted.ids, subject }),
+            Ok(Ok(submitted)) => {
+                let ids = submitted.ids.into_iter().map(|id| device.part(id)).collect();
+                Ok(Sent { carrier: carrier.name().to_owned(), ids, subject })
+            }
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(DispatchError::Unconfirmed),
         }

@@ -6,7 +6,7 @@ use crate::carrier::SubmitError;
 use crate::ids::{AliasId, RecordId, SubjectId};
 use crate::keyring::KeyError;
 use crate::phone::VirtualNumber;
-use crate::store::{Class, Sealed, StoreError};
+use crate::store::{Class, PartId, Sealed, StoreError};
 use crate::vault::VaultError;
 
 /// One message to one person.
@@ -47,7 +47,7 @@ pub struct Sent {
     /// The carrier's configured name.
     pub carrier: String,
     /// Its id of each part, in order.
-    pub ids: Vec<String>,
+    pub ids: Vec<PartId>,
     /// Whom it was for, as events name a person.
     pub subject: SubjectId,
 }

@@ -418,9 +418,7 @@ impl Store for MemoryStore {
 
     async fn receipt_outcome(
         &self,
-        _: &str,
-        _: &str,
-        _: crate::store::DeliveryStatus,
+        _: &crate::store::ReceiptRow,
     ) -> Result<Option<crate::store::ReceiptOutcome>, StoreError> {
         Err(StoreError::Unavailable("not part of this double".into()))
     }

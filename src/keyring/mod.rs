@@ -42,7 +42,7 @@ pub use kms::{Kms, KmsError};
 pub use pkcs11::Pkcs11Kms;
 pub use proof::ProofKey;
 pub use purpose::Owner;
-pub use system::SystemKeys;
+pub use system::{Device, SystemKeys};
 pub use transit::TransitKms;
 pub use turn::{Due, KeyState, KeyView};
 

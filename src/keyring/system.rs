@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::crypto::{Key, index, keyset};
 use crate::ids::{self, CredentialId, PoolId, TenantId};
 use crate::phone::PhoneNumber;
-use crate::store::{BlindIndex, Class, Sealed};
+use crate::store::{BlindIndex, Class, PartId, Sealed};
 
 /// The deployment's keys.
 pub struct SystemKeys {
@@ -101,6 +101,13 @@ impl SystemKeys {
         self.conversation(&[class.as_str().as_bytes(), &ids::bytes(&tenant), &party.0])
     }
 
+    /// A device as the receipts of one carrier may name it.
+    pub fn device(&self, carrier: &str, number: &PhoneNumber) -> Device {
+        let secret = number.secret_bytes();
+        let parts: [&[u8]; 3] = [b"device", carrier.as_bytes(), secret.as_slice()];
+        Device(Zeroizing::new(index::mac32(self.pool.newest(), &parts)))
+    }
+
     /// Seals what has no tenant yet, for the place that `ctx` names.
     pub fn seal_part(&self, ctx: &[u8], plaintext: &[u8]) -> Sealed {
         self.seal.seal(&part(ctx), plaintext)
@@ -122,6 +129,17 @@ impl SystemKeys {
     /// Every public key that proofs are, will be, or lately were signed with: `kid` and 32 bytes.
     pub fn proof_keys(&self) -> Vec<(String, [u8; 32])> {
         self.proof.all().map(|version| (version.key.kid().to_owned(), version.key.public())).collect()
+    }
+}
+
+/// A device to one carrier. What the store keeps of it is bound to one id, so that no two rows tell of one device.
+pub struct Device(Zeroizing<[u8; 32]>);
+
+impl Device {
+    /// This device as the receiver of the part that the carrier names `id`.
+    pub fn part(&self, id: String) -> PartId {
+        let device = index::mac8(&self.0, id.as_bytes());
+        PartId { id, device }
     }
 }
 

@@ -3,20 +3,36 @@
 use super::Relay;
 use crate::carrier::Receipt;
 use crate::event::{Actor, Event, What};
-use crate::store::{Change, DeliveryStatus, ReceiptOutcome, Settled, StoreError, Task, Write};
+use crate::store::{
+    Change, DeliveryStatus, Failure, PartId, ReceiptOutcome, ReceiptRow, Settled, StoreError, Task, Write,
+};
 
 impl Relay {
     /// Records a receipt. One commit, unless two parts' receipts crossed; then the message's state follows in another.
     pub(super) async fn record_receipt(&self, receipt: Receipt) -> Result<(), StoreError> {
-        let Receipt { carrier, id, status, .. } = receipt;
-        let outcome = self.store.receipt_outcome(&carrier, &id, status).await?;
-        let (tenant, what) = told(&carrier, status, outcome.as_ref());
+        let row = self.row(receipt);
+        let carrier = row.carrier.clone();
+        let outcome = self.store.receipt_outcome(&row).await?;
+        let (tenant, what) = told(&carrier, row.status, outcome.as_ref());
         let is_told = outcome.is_some_and(|outcome| outcome.status.is_some());
         let actor = Actor::Carrier { name: carrier.clone() };
         let event = Event { at: self.store.now(), tenant, actor, policy: None, what };
-        let change = Change::telling(event).with(Write::RecordReceipt { carrier: carrier.clone(), id, status });
+        let change = Change::telling(event).with(Write::RecordReceipt(row));
         let settled = self.store.commit(change).await?.settled;
         if is_told { Ok(()) } else { self.tell_settled(&carrier, &settled).await }
+    }
+
+    /// A receipt as the store keeps it: of the device only what tells it from others under the same id.
+    fn row(&self, receipt: Receipt) -> ReceiptRow {
+        let Receipt { carrier, id, also, status, failure, to } = receipt;
+        let device = to.map(|number| self.keyring.system().device(&carrier, &number));
+        let part = |id: String| match &device {
+            Some(device) => device.part(id),
+            None => PartId { id, device: 0 },
+        };
+        // A bound on the work that one receipt may cause.
+        let ids = std::iter::once(id).chain(also).take(SPELLINGS).map(part).collect();
+        ReceiptRow { carrier, ids, status, failure: failure.filter(|_| status.is_final()) }
     }
 
     /// Tells of messages that a commit settled beyond what its own event says.
@@ -32,7 +48,7 @@ impl Relay {
 
 /// The event that tells what became of a message or code.
 pub fn settled_event(settled: &Settled, actor: Actor, at: crate::clock::Timestamp) -> Event {
-    let what = reached(settled.task, settled.status);
+    let what = reached(settled.task, settled.status, settled.failure);
     Event { at, tenant: Some(settled.tenant), actor, policy: None, what }
 }
 
@@ -43,7 +59,9 @@ fn told(
 ) -> (Option<crate::ids::TenantId>, What) {
     match outcome {
         None => (None, What::ReceiptUnmatched { carrier: carrier.to_owned() }),
-        Some(ReceiptOutcome { tenant, task, status: Some(status) }) => (Some(*tenant), reached(*task, *status)),
+        Some(ReceiptOutcome { tenant, task, status: Some(status), failure }) => {
+            (Some(*tenant), reached(*task, *status, *failure))
+        }
         Some(ReceiptOutcome { tenant, status: None, .. }) => {
             let status = word(status).to_owned();
             (Some(*tenant), What::ReceiptNoted { carrier: carrier.to_owned(), status })
@@ -51,13 +69,16 @@ fn told(
     }
 }
 
-fn reached(task: Task, status: DeliveryStatus) -> What {
-    let status = word(status).to_owned();
+fn reached(task: Task, status: DeliveryStatus, failure: Option<Failure>) -> What {
+    let (status, failure) = (word(status).to_owned(), failure.map(|failure| failure.as_str().to_owned()));
     match task {
-        Task::Code(verification, _) => What::VerificationDelivered { verification, status },
-        Task::Message(message) => What::MessageDelivered { message, status },
+        Task::Code(verification, _) => What::VerificationDelivered { verification, status, failure },
+        Task::Message(message) => What::MessageDelivered { message, status, failure },
     }
 }
+
+/// In how many ways an id may be spelled.
+const SPELLINGS: usize = 6;
 
 const fn word(status: DeliveryStatus) -> &'static str {
     match status {
@@ -80,7 +101,7 @@ mod tests {
     fn a_receipt_tells_what_it_made_of_the_message_and_no_more() {
         let task = Task::Message(ids::fresh());
         let tenant = ids::fresh();
-        let outcome = |status| ReceiptOutcome { tenant, task, status };
+        let outcome = |status| ReceiptOutcome { tenant, task, status, failure: None };
         let name = |outcome: Option<&ReceiptOutcome>| told("main", DeliveryStatus::Delivered, outcome).1.action();
         assert_eq!(name(None), "receipt.unmatched");
         assert_eq!(name(Some(&outcome(None))), "receipt.noted", "other parts are out");

@@ -251,12 +251,7 @@ pub trait Store: Notices + Send + Sync {
     }
     /// Whose message a carrier's id names, and what a receipt of this status would make of that message: none if it
     /// would stay as it is (other parts are out, or it is final). None if no submission has that id.
-    async fn receipt_outcome(
-        &self,
-        carrier: &str,
-        id: &str,
-        status: DeliveryStatus,
-    ) -> Result<Option<ReceiptOutcome>, StoreError>;
+    async fn receipt_outcome(&self, receipt: &ReceiptRow) -> Result<Option<ReceiptOutcome>, StoreError>;
 
     // ── audit
 
@@ -387,6 +382,8 @@ pub struct Settled {
     pub task: Task,
     /// To what: the worst of its parts.
     pub status: DeliveryStatus,
+    /// Why that part failed, if the carrier said so.
+    pub failure: Option<Failure>,
 }
 
 /// What a receipt is about, before it is recorded.
@@ -398,6 +395,8 @@ pub struct ReceiptOutcome {
     pub task: Task,
     /// To what the message would move.
     pub status: Option<DeliveryStatus>,
+    /// Why the part that decides it failed, if a carrier said so.
+    pub failure: Option<Failure>,
 }
 
 /// One write, with its precondition.
@@ -519,11 +518,11 @@ pub enum Write {
     /// Puts a task off.
     PutOff { id: OutboxId, until: Timestamp, attempts: u32 },
     /// A carrier took a task: remembers under which ids it took the parts, and settles receipts that came early.
-    RecordSubmission { carrier: String, tenant: TenantId, task: Task, ids: Vec<String> },
+    RecordSubmission { carrier: String, tenant: TenantId, task: Task, ids: Vec<PartId> },
     /// Sets a task's delivery status, unless that would go backwards; a message's body goes once it is final.
     SetDelivery { tenant: TenantId, task: Task, status: DeliveryStatus },
     /// A carrier's word on one part. Kept for later if no submission has that id yet.
-    RecordReceipt { carrier: String, id: String, status: DeliveryStatus },
+    RecordReceipt(ReceiptRow),
 
     /// A new endpoint; [`Conflict::TooMany`] beyond [`MAX_WEBHOOKS`].
     Webhook(Box<WebhookRow>),

@@ -276,6 +276,35 @@ pub enum DeliveryStatus {
     Unknown,
 }
 
+/// A carrier's id of one part, and whom the part went to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartId {
+    /// As the carrier names it.
+    pub id: String,
+    /// The device's number under a key, another digest for each id (`keyring` makes it); 0 if it is not known.
+    pub device: i64,
+}
+
+impl From<&str> for PartId {
+    fn from(id: &str) -> Self {
+        Self { id: id.to_owned(), device: 0 }
+    }
+}
+
+/// A carrier's word on one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptRow {
+    /// By its name.
+    pub carrier: String,
+    /// Which part, the likeliest spelling of its id first. Of several, and of one that several parts have, the device
+    /// decides.
+    pub ids: Vec<PartId>,
+    /// What the carrier says.
+    pub status: DeliveryStatus,
+    /// Why it failed, if it did and the carrier said so.
+    pub failure: Option<Failure>,
+}
+
 /// Why a delivery failed, whatever words its carrier has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,8 @@ use crate::access::{Delivery, Permit};
 use crate::event::What;
 use crate::ids::{RecordId, SubjectId, VerificationId};
 use crate::store::{
-    Change, Conflict, DeliveryStatus, OutboxRow, Settled, StoreError, Task, VerificationRow, VerificationStatus, Write,
+    Change, Conflict, DeliveryStatus, OutboxRow, PartId, Settled, StoreError, Task, VerificationRow,
+    VerificationStatus, Write,
 };
 
 /// A code on its way to a person.
@@ -55,7 +56,7 @@ impl Verify {
         outbox: &OutboxRow,
         permit: &Permit<Delivery>,
         carrier: &str,
-        ids: Vec<String>,
+        ids: Vec<PartId>,
     ) -> Result<Vec<Settled>, VerifyError> {
         let row = self.queued(permit, outbox).await?;
         let subject = self.subject(permit, &row).await?;
@@ -101,7 +102,8 @@ impl Verify {
 
     /// Takes a row away whose verification is over, or whose code another send carries.
     pub async fn dropped(&self, outbox: &OutboxRow, permit: &Permit<Delivery>) -> Result<(), VerifyError> {
-        let what = What::VerificationDelivered { verification: code(outbox)?, status: REJECTED.to_owned() };
+        let what =
+            What::VerificationDelivered { verification: code(outbox)?, status: REJECTED.to_owned(), failure: None };
         let change = rejected(Change::telling(permit.event(self.store.now(), what)), outbox);
         done(self.store.commit(change).await)
     }

@@ -319,7 +319,7 @@ async fn a_receipt_settles_its_message_once_all_parts_have_one() {
     let row = house.store.claim("test", until, 1).await.unwrap().remove(0);
     let permit = house.access.for_delivery(row.clone()).await.unwrap();
     let event = permit.event(house.store.now(), crate::event::What::Swept {});
-    let ids = vec!["one".to_owned(), "two".to_owned()];
+    let ids = vec!["one".into(), "two".into()];
     let write = Write::RecordSubmission { carrier: "line".into(), tenant: row.tenant, task: row.task, ids };
     house.store.commit(crate::store::Change::telling(event).with(write)).await.unwrap();
     for id in ["one", "never", "two", "two"] {

@@ -147,8 +147,8 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
             Ok(())
         }
         Write::SetDelivery { tenant, task, status } => delivery::set(tx, tenant, task, status).map(drop),
-        Write::RecordReceipt { carrier, id, status } => {
-            committed.settled.extend(delivery::receipt(tx, &carrier, &id, status)?);
+        Write::RecordReceipt(receipt) => {
+            committed.settled.extend(delivery::receipt(tx, &receipt)?);
             Ok(())
         }
         Write::Webhook(row) => webhook::add(tx, &row),

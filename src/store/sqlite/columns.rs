@@ -11,8 +11,8 @@ use crate::event::{Leaf, Mode, Role};
 use crate::ids::{RecordId, bytes, from_bytes};
 use crate::phone::VirtualNumber;
 use crate::store::{
-    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, BudgetKind, CellKind, Class, Conflict, DeliveryStatus, Lane,
-    NoticeState, PolicySource, PolicyStatus, Scope, Sealed, StoreError, Task, VerificationStatus,
+    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, BudgetKind, CellKind, Class, Conflict, DeliveryStatus, Failure,
+    Lane, NoticeState, PolicySource, PolicyStatus, Scope, Sealed, StoreError, Task, VerificationStatus,
 };
 
 macro_rules! coded {
@@ -55,6 +55,18 @@ coded!(DeliveryStatus {
     Expired = 4,
     Undelivered = 5,
     Rejected = 6,
+});
+
+coded!(Failure {
+    AbsentSubscriber = 0,
+    Barred = 1,
+    UnknownSubscriber = 2,
+    Blocked = 3,
+    Spam = 4,
+    Congestion = 5,
+    Expired = 6,
+    InvalidSender = 7,
+    Other = 8,
 });
 
 macro_rules! wrapped {

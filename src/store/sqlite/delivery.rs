@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::writer::Tx;
 use crate::ids::{TenantId, bytes};
-use crate::store::{Conflict, DeliveryStatus, ReceiptOutcome, Settled, StoreError, Task};
+use crate::store::{Conflict, DeliveryStatus, Failure, PartId, ReceiptOutcome, ReceiptRow, Settled, StoreError, Task};
 
 /// Sets a task's state unless that goes backwards; tells whether it moved. A task that is not there is
 /// [`Conflict::Missing`].
@@ -68,82 +68,108 @@ pub(super) fn submitted(
     carrier: &str,
     tenant: TenantId,
     task: Task,
-    ids: &[String],
+    ids: &[PartId],
 ) -> Result<Option<Settled>, StoreError> {
     for part in ids {
-        let early: Option<DeliveryStatus> = tx
-            .conn
-            .prepare_cached("DELETE FROM early_receipt WHERE carrier = ? AND part = ? RETURNING status")?
-            .query_row(params![carrier, part], |row| row.get(0))
-            .optional()?;
-        // An id that a carrier uses again means the newer message.
+        let (status, why) = match take_early(tx, carrier, part)? {
+            Some(early) => early,
+            None => (DeliveryStatus::Submitted, None),
+        };
         tx.conn
             .prepare_cached(
-                "INSERT OR REPLACE INTO submission (carrier, part, tenant, task, status, at) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO submission (carrier, part, tenant, task, status, at, device, why)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             )?
-            .execute(params![
-                carrier,
-                part,
-                bytes(&tenant),
-                task,
-                early.unwrap_or(DeliveryStatus::Submitted),
-                tx.now,
-            ])?;
+            .execute(params![carrier, part.id, bytes(&tenant), task, status, tx.now, part.device, why])?;
     }
-    move_on(tx, tenant, task, DeliveryStatus::Submitted, Some(carrier))?;
+    set(tx, tenant, task, DeliveryStatus::Submitted)?;
     if ids.is_empty() { Ok(None) } else { settle(tx, tenant, task) }
 }
 
 /// A carrier's word on one part; gives what it settled. Kept for later if no submission has the id yet.
-pub(super) fn receipt(
-    tx: &Tx<'_>,
-    carrier: &str,
-    part: &str,
-    status: DeliveryStatus,
-) -> Result<Option<Settled>, StoreError> {
-    let of: Option<([u8; 16], Task, DeliveryStatus)> = tx
-        .conn
-        .prepare_cached("SELECT tenant, task, status FROM submission WHERE carrier = ? AND part = ?")?
-        .query_row(params![carrier, part], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()?;
-    let Some((tenant, task, before)) = of else {
-        keep_early(tx, carrier, part, status)?;
+pub(super) fn receipt(tx: &Tx<'_>, receipt: &ReceiptRow) -> Result<Option<Settled>, StoreError> {
+    let Some(hit) = find(tx.conn, receipt)? else {
+        keep_early(tx, receipt)?;
         return Ok(None);
     };
-    if before.is_final() || !status.is_final() {
+    if hit.status.is_final() || !receipt.status.is_final() {
         return Ok(None);
     }
-    tx.conn
-        .prepare_cached("UPDATE submission SET status = ? WHERE carrier = ? AND part = ?")?
-        .execute(params![status, carrier, part])?;
-    settle(tx, crate::ids::from_bytes(tenant), task)
+    tx.conn.prepare_cached("UPDATE submission SET status = ?, why = ? WHERE rowid = ?")?.execute(params![
+        receipt.status,
+        receipt.failure,
+        hit.rowid
+    ])?;
+    settle(tx, hit.tenant, hit.task)
 }
 
-/// What a receipt of this status would make of the task whose part has this id; none if no submission has it.
-pub(super) fn outcome(
-    conn: &Connection,
-    carrier: &str,
-    part: &str,
-    status: DeliveryStatus,
-) -> Result<Option<ReceiptOutcome>, StoreError> {
-    let of: Option<([u8; 16], Task)> = conn
-        .prepare_cached("SELECT tenant, task FROM submission WHERE carrier = ? AND part = ?")?
-        .query_row(params![carrier, part], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((tenant, task)) = of else { return Ok(None) };
-    let found = |status| Ok(Some(ReceiptOutcome { tenant: crate::ids::from_bytes(tenant), task, status }));
+/// What a receipt would make of the task whose part it names; none if no submission has it.
+pub(super) fn outcome(conn: &Connection, receipt: &ReceiptRow) -> Result<Option<ReceiptOutcome>, StoreError> {
+    let Some(Hit { rowid, tenant, task, .. }) = find(conn, receipt)? else { return Ok(None) };
+    let found = |status, failure| Ok(Some(ReceiptOutcome { tenant, task, status, failure }));
     if stands(conn, task)?.is_none_or(DeliveryStatus::is_final) {
-        return found(None);
+        return found(None, None);
     }
     // The parts as they would be: a final state stays, another takes the carrier's word.
     let parts = conn
         .prepare_cached(
-            "SELECT iif(status < 2 AND carrier = ?1 AND part = ?2, max(status, ?3), status)
+            "SELECT iif(status < 2 AND rowid = ?1, max(status, ?2), status), iif(rowid = ?1 AND status < 2, ?3, why)
              FROM submission WHERE task = ?4",
         )?
-        .query_map(params![carrier, part, status, task], |row| row.get(0))?
+        .query_map(params![rowid, receipt.status, receipt.failure, task], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<Vec<_>, _>>()?;
-    found(Some(overall(&parts)).filter(|status| status.is_final()))
+    let (status, failure) = overall(&parts);
+    if status.is_final() { found(Some(status), failure) } else { found(None, None) }
+}
+
+/// A submission that a receipt may mean.
+struct Hit {
+    rowid: i64,
+    tenant: TenantId,
+    task: Task,
+    status: DeliveryStatus,
+    /// Whether it went to the device that the receipt names; none where either side does not know.
+    agrees: Option<bool>,
+}
+
+/// The part that a receipt means. An id that is spelled one way and was given once needs no more; else the device
+/// decides, and where that is not known, the last part under the likeliest spelling.
+fn find(conn: &Connection, receipt: &ReceiptRow) -> Result<Option<Hit>, StoreError> {
+    let mut hits = Vec::new();
+    let mut likeliest = 0;
+    for (nth, id) in receipt.ids.iter().enumerate() {
+        hits.extend(parts_of(conn, &receipt.carrier, id)?);
+        if nth == 0 {
+            likeliest = hits.len();
+        }
+    }
+    if receipt.ids.len() == 1 && hits.len() == 1 {
+        return Ok(hits.pop());
+    }
+    let sure = hits.iter().position(|hit| hit.agrees == Some(true));
+    let chosen = sure.or_else(|| hits.iter().take(likeliest).position(|hit| hit.agrees.is_none()));
+    Ok(chosen.map(|at| hits.swap_remove(at)))
+}
+
+/// Every part of this id, the last one first.
+fn parts_of(conn: &Connection, carrier: &str, id: &PartId) -> Result<Vec<Hit>, StoreError> {
+    let rows = conn
+        .prepare_cached(
+            "SELECT rowid, tenant, task, status, device FROM submission WHERE carrier = ? AND part = ?
+             ORDER BY rowid DESC LIMIT 8",
+        )?
+        .query_map(params![carrier, id.id], |row| {
+            let device: i64 = row.get(4)?;
+            Ok(Hit {
+                rowid: row.get(0)?,
+                tenant: crate::ids::from_bytes(row.get(1)?),
+                task: row.get(2)?,
+                status: row.get(3)?,
+                agrees: (device != 0 && id.device != 0).then_some(device == id.device),
+            })
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(rows)
 }
 
 /// How far a task got; none if it is gone.
@@ -161,47 +187,69 @@ fn stands(conn: &Connection, task: Task) -> Result<Option<DeliveryStatus>, Store
     Ok(status)
 }
 
-fn keep_early(tx: &Tx<'_>, carrier: &str, part: &str, status: DeliveryStatus) -> Result<(), StoreError> {
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO early_receipt (carrier, part, status, at) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET status = excluded.status WHERE status < 2",
-        )?
-        .execute(params![carrier, part, status, tx.now])?;
+fn keep_early(tx: &Tx<'_>, receipt: &ReceiptRow) -> Result<(), StoreError> {
+    let ReceiptRow { carrier, ids, status, failure } = receipt;
+    for id in ids {
+        tx.conn
+            .prepare_cached(
+                "INSERT INTO early_receipt (carrier, part, status, at, device, why, sure) VALUES (?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT DO UPDATE SET status = excluded.status, why = excluded.why WHERE status < 2",
+            )?
+            .execute(params![carrier, id.id, status, tx.now, id.device, failure, ids.len() == 1])?;
+    }
     Ok(())
+}
+
+/// What came early for this part, which is forgotten with it. What may have meant another id needs the device to agree.
+fn take_early(
+    tx: &Tx<'_>,
+    carrier: &str,
+    part: &PartId,
+) -> Result<Option<(DeliveryStatus, Option<Failure>)>, StoreError> {
+    let early = tx
+        .conn
+        .prepare_cached(
+            "DELETE FROM early_receipt WHERE rowid = (
+                 SELECT rowid FROM early_receipt WHERE carrier = ?1 AND part = ?2 AND (sure OR device = ?3 AND ?3 <> 0)
+                 ORDER BY device = ?3 DESC, rowid DESC LIMIT 1)
+             RETURNING status, why",
+        )?
+        .query_row(params![carrier, part.id, part.device], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(early)
 }
 
 /// Brings a task to the worst of its parts, if that ends it now.
 pub(super) fn settle(tx: &Tx<'_>, tenant: TenantId, task: Task) -> Result<Option<Settled>, StoreError> {
     let parts = tx
         .conn
-        .prepare_cached("SELECT status FROM submission WHERE task = ?")?
-        .query_map([task], |row| row.get(0))?
+        .prepare_cached("SELECT status, why FROM submission WHERE task = ?")?
+        .query_map([task], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<Vec<_>, _>>()?;
-    let status = overall(&parts);
+    let (status, failure) = overall(&parts);
     if !status.is_final() {
         return Ok(None);
     }
     match set(tx, tenant, task, status) {
-        Ok(true) => Ok(Some(Settled { tenant, task, status })),
+        Ok(true) => Ok(Some(Settled { tenant, task, status, failure })),
         // Forgotten meanwhile: nothing to settle.
         Ok(false) | Err(StoreError::Conflict(Conflict::Missing)) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// What the parts together come to.
-fn overall(parts: &[DeliveryStatus]) -> DeliveryStatus {
+/// What the parts together come to, and why.
+fn overall(parts: &[(DeliveryStatus, Option<Failure>)]) -> (DeliveryStatus, Option<Failure>) {
     use DeliveryStatus::{Delivered, Expired, Rejected, Submitted, Undelivered, Unknown};
-    let has = |status| parts.contains(&status);
-    if let Some(failed) = [Rejected, Undelivered, Expired].into_iter().find(|&failed| has(failed)) {
-        failed
-    } else if !parts.iter().all(|part| part.is_final()) {
-        Submitted
-    } else if has(Unknown) {
-        Unknown
+    let first = |status| parts.iter().find(|(part, _)| *part == status);
+    if let Some(failed) = [Rejected, Undelivered, Expired].into_iter().find_map(first) {
+        *failed
+    } else if !parts.iter().all(|(part, _)| part.is_final()) {
+        (Submitted, None)
+    } else if first(Unknown).is_some() {
+        (Unknown, None)
     } else {
-        Delivered
+        (Delivered, None)
     }
 }
 
@@ -212,6 +260,10 @@ mod tests {
 
     #[test]
     fn the_worst_part_counts_and_silence_waits() {
+        let overall = |parts: &[DeliveryStatus]| {
+            let parts: Vec<_> = parts.iter().map(|status| (*status, None)).collect();
+            overall(&parts).0
+        };
         assert_eq!(overall(&[Delivered, Delivered]), Delivered);
         assert_eq!(overall(&[Delivered, Submitted]), Submitted);
         assert_eq!(overall(&[Submitted, Undelivered]), Undelivered);

@@ -54,9 +54,9 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     Aged, Aging, AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, BudgetKind, CellKind,
-    CellPage, Change, Committed, DeliveryStatus, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse,
-    LegRow, LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow,
-    PoolCounts, PoolRow, Queued, ReceiptOutcome, ResealPass, RowKey, Scope, SenderRow, Spared, Spend, Store,
+    CellPage, Change, Committed, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse, LegRow,
+    LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts,
+    PoolRow, Queued, ReceiptOutcome, ReceiptRow, ResealPass, RowKey, Scope, SenderRow, Spared, Spend, Store,
     StoreError, Suppression, TokenRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
@@ -445,13 +445,8 @@ impl Store for SqliteStore {
         self.enqueued.notified().await;
     }
 
-    async fn receipt_outcome(
-        &self,
-        carrier: &str,
-        id: &str,
-        status: DeliveryStatus,
-    ) -> Result<Option<ReceiptOutcome>, StoreError> {
-        self.readers.point(|conn| delivery::outcome(conn, carrier, id, status))
+    async fn receipt_outcome(&self, receipt: &ReceiptRow) -> Result<Option<ReceiptOutcome>, StoreError> {
+        self.readers.point(|conn| delivery::outcome(conn, receipt))
     }
 
     async fn entries(&self, filter: &EntryFilter) -> Result<Vec<EntryRow>, StoreError> {

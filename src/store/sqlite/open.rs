@@ -110,6 +110,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         M::up(include_str!("../migrations/0011_messages.sql")),
         M::up(include_str!("../migrations/0012_suppressions.sql")),
         M::up(include_str!("../migrations/0013_webhooks.sql")),
+        M::up(include_str!("../migrations/0016_receipts.sql")),
     ]);
     for _ in 0..MIGRATION_TRIES {
         if let Ok(SchemaVersion::Outside(_)) = migrations.current_version(connection) {

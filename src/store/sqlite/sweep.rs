@@ -100,7 +100,7 @@ fn give_up(tx: &Tx<'_>, silent: Vec<([u8; 16], Task, DeliveryStatus)>) -> Result
     for (tenant, task, _) in silent.into_iter().filter(|(_, _, status)| !status.is_final()) {
         let tenant = crate::ids::from_bytes(tenant);
         match delivery::set(tx, tenant, task, DeliveryStatus::Unknown) {
-            Ok(true) => settled.push(Settled { tenant, task, status: DeliveryStatus::Unknown }),
+            Ok(true) => settled.push(Settled { tenant, task, status: DeliveryStatus::Unknown, failure: None }),
             Ok(false) | Err(StoreError::Conflict(_)) => {}
             Err(error) => return Err(error),
         }

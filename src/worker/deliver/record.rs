@@ -72,7 +72,8 @@ impl Deliver {
                 return;
             }
         }
-        let what = What::VerificationDelivered { verification: id, status: status_word(status).to_owned() };
+        let what =
+            What::VerificationDelivered { verification: id, status: status_word(status).to_owned(), failure: None };
         self.take_away(row, event(what), status).await;
     }
 
@@ -85,7 +86,7 @@ impl Deliver {
         done: Option<()>,
     ) {
         if done.is_none() {
-            let what = What::VerificationDelivered { verification, status: "rejected".to_owned() };
+            let what = What::VerificationDelivered { verification, status: "rejected".to_owned(), failure: None };
             self.take_away(row, permit.event(self.rooms.store.now(), what), DeliveryStatus::Rejected).await;
         }
     }
@@ -144,7 +145,7 @@ impl Deliver {
         let what = match subject {
             Some(subject) => What::MessageUndelivered { message, subject, reason: reason.to_owned() },
             // The person is erased: nobody is left to be named.
-            None => What::MessageDelivered { message, status: status_word(status).to_owned() },
+            None => What::MessageDelivered { message, status: status_word(status).to_owned(), failure: None },
         };
         self.take_away(row, event(what), status).await;
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bauta::ids::{OutboxId, TenantId, fresh};
-use bauta::store::{BlindIndex, Conflict, DeliveryStatus, Lane, MessageRow, OutboxRow, Settled, Task, Write};
+use bauta::store::{
+    BlindIndex, Conflict, DeliveryStatus, Lane, MessageRow, OutboxRow, ReceiptRow, Settled, Task, Write,
+};
 
 use super::messages::message;
 use super::verifications::verification;
@@ -135,12 +137,13 @@ async fn submitted(world: &World, ids: &[&str]) -> (TenantId, MessageRow) {
 }
 
 async fn submit(world: &World, tenant: TenantId, task: Task, ids: &[&str]) -> Vec<Settled> {
-    let ids = ids.iter().map(|&id| id.to_owned()).collect();
+    let ids = ids.iter().map(|&id| id.into()).collect();
     world.write(Write::RecordSubmission { carrier: "main".into(), tenant, task, ids }).await.unwrap().settled
 }
 
 async fn receipt(world: &World, id: &str, status: DeliveryStatus) -> Vec<DeliveryStatus> {
-    let write = Write::RecordReceipt { carrier: "main".into(), id: id.into(), status };
+    let receipt = ReceiptRow { carrier: "main".into(), ids: vec![id.into()], status, failure: None };
+    let write = Write::RecordReceipt(receipt);
     world.write(write).await.unwrap().settled.into_iter().map(|settled| settled.status).collect()
 }
 
@@ -183,7 +186,7 @@ pub async fn an_early_receipt_waits_for_its_submission(world: World) {
     let second = message(&world, tenant, fresh());
     world.write(Write::Message(Box::new(second.clone()))).await.unwrap();
     let settled = submit(&world, tenant, Task::Message(second.id), &["a1"]).await;
-    assert_eq!(settled, [Settled { tenant, task: Task::Message(second.id), status: Delivered }]);
+    assert_eq!(settled, [Settled { tenant, task: Task::Message(second.id), status: Delivered, failure: None }]);
     assert_eq!(status(&world, &(tenant, row)).await, Submitted);
     assert_eq!(status(&world, &(tenant, second)).await, Delivered);
 }
@@ -242,7 +245,7 @@ pub async fn silence_ends_as_unknown(world: World) {
     world.pass(1);
     let settled = world.write(Write::Sweep).await.unwrap().settled;
     let task = Task::Message(it.1.id);
-    assert_eq!(settled, [Settled { tenant: it.0, task, status: DeliveryStatus::Unknown }]);
+    assert_eq!(settled, [Settled { tenant: it.0, task, status: DeliveryStatus::Unknown, failure: None }]);
     assert_eq!(status(&world, &told).await, DeliveryStatus::Delivered);
     assert_eq!(receipt(&world, "a1", DeliveryStatus::Delivered).await, [], "too late");
     assert!(submit(&world, it.0, Task::Message(it.1.id), &["nobody's"]).await.is_empty(), "forgotten");
