@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use carriers::watch_links;
+use carriers::{Made, watch_links};
 pub use doors::Doors;
 pub use error::AppError;
 
@@ -27,7 +27,7 @@ use crate::access::{Access, Action, Credentials, NewCredential, NewProofs, Opene
 use crate::alias::{Alias, Import, NewPool};
 use crate::api::Api;
 use crate::audit::Log;
-use crate::carrier::{Carrier, Inbox, Sandbox};
+use crate::carrier::{Carrier, HttpCarrier, Inbox, Sandbox};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{Config, Limits};
 use crate::crypto;
@@ -64,6 +64,7 @@ pub struct App {
     scratch: Arc<dyn Scratch>,
     sandbox: Arc<Sandbox>,
     carriers: Vec<Arc<dyn Carrier>>,
+    http_carriers: Vec<Arc<dyn HttpCarrier>>,
 }
 
 /// What the first start made.
@@ -113,8 +114,15 @@ impl App {
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
         let sandbox = Arc::new(Sandbox::new("sandbox"));
         let mut carriers = Vec::<Arc<dyn Carrier>>::new();
+        let mut http_carriers = Vec::new();
         for settings in &config.carriers {
-            carriers.push(carriers::made(settings)?);
+            match carriers::made(settings, &public_url(&config))? {
+                Made::Linked(carrier) => carriers.push(carrier),
+                Made::Http(carrier) => {
+                    carriers.push(Arc::clone(&carrier) as _);
+                    http_carriers.push(carrier);
+                }
+            }
         }
         carriers.push(Arc::clone(&sandbox) as _);
         let vault = Arc::new(Vault::new(Arc::clone(&shared), Arc::clone(&keyring)));
@@ -161,6 +169,7 @@ impl App {
             scratch,
             sandbox,
             carriers,
+            http_carriers,
         })
     }
 
@@ -285,6 +294,8 @@ impl App {
             keyring: Arc::clone(&self.keyring),
             sandbox: Some(Arc::clone(&self.sandbox)),
             inbox: Arc::clone(&self.relay) as _,
+            http_carriers: self.http_carriers.clone(),
+            public_url: self.config.public_url.clone(),
             trusted_proxies: self.config.trusted_proxies.clone(),
             issuer: public_url(&self.config),
             client_certificates: self.config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),

@@ -16,7 +16,10 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-pub use carriers::{CarrierSettings, SmppLink};
+pub use carriers::{
+    CarrierSettings, HttpLink, SmppLink, Template, TemplateAuth, TemplateFailure, TemplateInbound, TemplateStatus,
+    TemplateSubmit, Twilio, Voice, Vonage,
+};
 use kms::RawKms;
 pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};
 use policies::RawPolicies;
@@ -246,7 +249,7 @@ impl Raw {
         self.check_kinds(place)?;
         self.keys.check(place)?;
         let (kms, key_cache) = (self.kms.check(&at, place)?, self.kms.cache(place)?);
-        let carriers = carriers::check(self.carriers, &at, place)?;
+        let carriers = carriers::check(self.carriers, &at, self.server.public_url.is_some(), place)?;
         Ok(Config {
             database: database(self.store.durable.as_deref(), &data, &at, place)?,
             tls: tls::files(self.server.tls.as_ref(), self.server.client_ca.as_ref(), &at, place)?,

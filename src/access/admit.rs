@@ -74,6 +74,11 @@ impl Access {
         if fit && !self.directory().frozen().credential(id) { Ok(client) } else { Err(Denied::Unauthenticated) }
     }
 
+    /// Counts a call that claims to be a carrier's and does not prove it: to the log a stranger's.
+    pub fn stranger(&self, from: IpAddr) {
+        self.ledger().stranger(from, self.now());
+    }
+
     /// Counts a signed request of this caller that had been sent before.
     pub fn replayed(&self, caller: &Principal) {
         self.ledger().astray(caller.credential, "nonce", self.now());

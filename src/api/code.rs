@@ -83,6 +83,8 @@ codes! {
         "This credential may only be used with signed requests (RFC 9421).";
     Forbidden "forbidden" FORBIDDEN "Forbidden"
         "The credential's role or the policies do not allow this.";
+    CarrierUnproven "carrier_unproven" FORBIDDEN "Not the carrier's"
+        "The call does not prove that it is the carrier's: its signature is missing, wrong, too old or for another address.";
     FpeNotAllowed "fpe_not_allowed" FORBIDDEN "Not for live tenants"
         "Numbers in the form of numbers are for test data: a tenant with a route to a carrier gets none.";
     Frozen "frozen" FORBIDDEN "Frozen"

@@ -14,6 +14,7 @@ mod batch;
 mod bind;
 mod body;
 mod bound;
+mod carriers;
 mod code;
 mod credentials;
 mod dress;
@@ -56,7 +57,7 @@ pub use dress::dress;
 use crate::access::Access;
 use crate::alias::Alias;
 use crate::audit::Log;
-use crate::carrier::{Inbox, Sandbox};
+use crate::carrier::{HttpCarrier, Inbox, Sandbox};
 use crate::guard::Guard;
 use crate::keyring::Keyring;
 use crate::rights::Rights;
@@ -84,6 +85,10 @@ pub struct Api {
     pub sandbox: Option<Arc<Sandbox>>,
     /// Where handsets of the sandbox write to.
     pub inbox: Arc<dyn Inbox>,
+    /// The carriers that call us.
+    pub http_carriers: Vec<Arc<dyn HttpCarrier>>,
+    /// How the outside reaches us, if the settings say.
+    pub public_url: Option<String>,
     /// For the log, readiness, and looking pool numbers up.
     pub store: Arc<dyn Store>,
     /// For idempotency keys.
@@ -186,6 +191,18 @@ fn arrangements(config: &mut ServiceConfig) {
 /// What needs no credential.
 fn open(config: &mut ServiceConfig) {
     config
+        .service(
+            resource("/carriers/{name}/inbound").route(get().to(carriers::inbound)).route(post().to(carriers::inbound)),
+        )
+        .service(
+            resource("/carriers/{name}/status").route(get().to(carriers::status)).route(post().to(carriers::status)),
+        )
+        .service(resource("/carriers/{name}/voice").route(get().to(carriers::voice)).route(post().to(carriers::voice)))
+        .service(
+            resource("/carriers/{name}/voice/status")
+                .route(get().to(carriers::voice_status))
+                .route(post().to(carriers::voice_status)),
+        )
         .service(resource("/oauth/token").route(post().to(oauth::token)))
         .service(resource("/.well-known/oauth-authorization-server").route(get().to(oauth::metadata)))
         .service(resource("/.well-known/jwks.json").route(get().to(verifications::jwks)))

@@ -17,8 +17,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::code::Code;
 use super::{
-    aliases, approvals, audit, credentials, exchange, health, lookup, oauth, policies, pools, problem, reveal, rights,
-    sandbox, tenant, tokens, verifications,
+    aliases, approvals, audit, carriers, credentials, exchange, health, lookup, oauth, policies, pools, problem,
+    reveal, rights, sandbox, tenant, tokens, verifications,
 };
 
 #[derive(OpenApi)]
@@ -44,6 +44,7 @@ use super::{
         audit::entries,
         oauth::token, oauth::metadata,
         sandbox::read, sandbox::write,
+        carriers::inbound, carriers::status, carriers::voice, carriers::voice_status,
         health::live, health::ready,
     ),
     components(schemas(problem::ProblemDocument)),
@@ -60,6 +61,7 @@ use super::{
         (name = "Audit", description = "The log."),
         (name = "OAuth", description = "Access tokens of five minutes for a credential."),
         (name = "Sandbox", description = "Handsets of test tenants."),
+        (name = "Carriers", description = "Where carriers call us."),
         (name = "Health", description = "Whether the service lives and can serve."),
     ),
     security(("bearer" = []), ("oauth" = []), ("certificate" = []), ("signature" = [])),
@@ -131,7 +133,11 @@ impl Modify for IdempotencyKeys {
             .description(Some("1 to 255 visible ASCII characters. The first answer is given again for 24 hours."))
             .schema(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255))))
             .build();
-        let paths = document.paths.paths.iter_mut().filter(|(path, _)| *path != "/oauth/token");
+        let paths = document
+            .paths
+            .paths
+            .iter_mut()
+            .filter(|(path, _)| *path != "/oauth/token" && !path.starts_with("/carriers/"));
         for post in paths.filter_map(|(_, item)| item.post.as_mut()) {
             post.parameters.get_or_insert_default().push(key.clone().into());
         }

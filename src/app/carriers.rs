@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::AppError;
-use crate::carrier::{Address, Carrier, SmppCarrier, SmppConfig};
-use crate::config::{CarrierSettings, SmppLink};
+use crate::carrier::{
+    Address, Carrier, HttpCarrier, SmppCarrier, SmppConfig, TemplateCarrier, TwilioCarrier, VonageCarrier,
+};
+use crate::config::{CarrierSettings, SmppLink, Template, Twilio, Vonage};
 use crate::message::Alphabet;
 use crate::phone;
 use crate::telemetry;
@@ -27,10 +29,28 @@ pub(super) async fn watch_links(carriers: Vec<Arc<dyn Carrier>>, mut stop: watch
 }
 
 /// The carrier that settings ask for.
-pub(super) fn made(settings: &CarrierSettings) -> Result<Arc<dyn Carrier>, AppError> {
-    match settings {
-        CarrierSettings::Smpp(link) => Ok(smpp(link)?),
-    }
+pub(super) fn made(settings: &CarrierSettings, public_url: &str) -> Result<Made, AppError> {
+    let wrong = |mend| AppError::HttpCarrier { carrier: settings.name().to_owned(), mend };
+    Ok(match settings {
+        CarrierSettings::Smpp(link) => Made::Linked(smpp(link)?),
+        CarrierSettings::Twilio(account) => {
+            Made::Http(Arc::new(TwilioCarrier::new(Twilio::clone(account), public_url).map_err(wrong)?))
+        }
+        CarrierSettings::Vonage(account) => {
+            Made::Http(Arc::new(VonageCarrier::new(Vonage::clone(account), public_url).map_err(wrong)?))
+        }
+        CarrierSettings::Template(gateway) => {
+            Made::Http(Arc::new(TemplateCarrier::new(Template::clone(gateway)).map_err(wrong)?))
+        }
+    })
+}
+
+/// A carrier, by who connects to whom.
+pub(super) enum Made {
+    /// It keeps links of its own.
+    Linked(Arc<dyn Carrier>),
+    /// It calls us, too.
+    Http(Arc<dyn HttpCarrier>),
 }
 
 fn smpp(link: &SmppLink) -> Result<Arc<SmppCarrier>, AppError> {

@@ -60,6 +60,14 @@ pub enum AppError {
         /// What is wrong.
         source: SmppSettingError,
     },
+    /// A carrier over HTTP.
+    #[error("carriers.{carrier}: {mend}")]
+    HttpCarrier {
+        /// Which carrier.
+        carrier: String,
+        /// Which setting is wrong, and how to mend it.
+        mend: String,
+    },
     /// Live tenants and a key file that a copy of the data takes along.
     #[error(
         "kms.path: the key folder lies inside the data folder, and live tenants may not have that; \
@@ -116,6 +124,7 @@ impl AppError {
             | Self::NoKeeper
             | Self::NotLocked
             | Self::Carrier { .. }
+            | Self::HttpCarrier { .. }
             | Self::Bind { .. }
             | Self::Tls(_) => true,
             Self::Kms(error) | Self::Keys(KeyError::Kms(error)) => error.is_setting(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
+use super::{CallPlan, CallProgress, IncomingCall};
 use crate::ids::TenantId;
 use crate::phone::{PhoneNumber, VirtualNumber};
 use crate::store::{DeliveryStatus, Failure, Lane};
@@ -127,6 +128,16 @@ pub trait Inbox: Send + Sync {
 
     /// The carrier's word on a message of ours. Returns once it is durable.
     async fn receipt(&self, receipt: Receipt) -> Result<(), InboxError>;
+
+    /// Somebody calls a number of ours. Returns once what is to be done is decided and, before a number is named, durable.
+    async fn call(&self, _call: IncomingCall) -> Result<CallPlan, InboxError> {
+        Ok(CallPlan::Reject { reason: "no_calls", told: false })
+    }
+
+    /// How a call goes on. Returns once it is durable.
+    async fn call_progress(&self, _progress: CallProgress) -> Result<(), InboxError> {
+        Ok(())
+    }
 
     /// The carrier sent something that its protocol does not allow; `fault` is a short kind, free of content.
     async fn malformed(&self, carrier: &str, fault: &str);

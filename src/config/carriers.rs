@@ -3,7 +3,11 @@
 //! `name`, `kind` and `region` mean the same in every section. A setting that a kind does not know, or cannot be, stops
 //! the start with one line that names it.
 
+mod http;
 mod smpp;
+mod template;
+mod twilio;
+mod vonage;
 
 use std::path::{Path, PathBuf};
 
@@ -11,13 +15,23 @@ use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
 use super::{ConfigError, mend};
+pub use http::{HttpLink, Voice};
 pub use smpp::SmppLink;
+pub use template::{Template, TemplateAuth, TemplateFailure, TemplateInbound, TemplateStatus, TemplateSubmit};
+pub use twilio::Twilio;
+pub use vonage::Vonage;
 
 /// How to reach a carrier, by its kind.
 #[derive(Clone, Debug)]
 pub enum CarrierSettings {
     /// An SMSC.
     Smpp(SmppLink),
+    /// An account at Twilio.
+    Twilio(Box<Twilio>),
+    /// An account at Vonage.
+    Vonage(Box<Vonage>),
+    /// A gateway of any shape.
+    Template(Box<Template>),
 }
 
 impl CarrierSettings {
@@ -25,6 +39,9 @@ impl CarrierSettings {
     pub fn name(&self) -> &str {
         match self {
             Self::Smpp(link) => &link.name,
+            Self::Twilio(account) => &account.link.name,
+            Self::Vonage(account) => &account.link.name,
+            Self::Template(gateway) => &gateway.link.name,
         }
     }
 }
@@ -38,22 +55,28 @@ struct Section<'a> {
     place: &'a str,
     /// Makes a path absolute to where it was written.
     at: &'a dyn Fn(&Path) -> PathBuf,
+    /// Whether the settings say how the outside reaches us.
+    has_public_url: bool,
 }
 
 /// All sections, in their order; the sandbox, which is always there, is left out.
 pub(super) fn check(
     sections: Vec<Dict>,
     at: &dyn Fn(&Path) -> PathBuf,
+    has_public_url: bool,
     place: &str,
 ) -> Result<Vec<CarrierSettings>, ConfigError> {
     let mut carriers: Vec<CarrierSettings> = Vec::new();
     for (index, rest) in sections.into_iter().enumerate() {
-        let mut section = Section { name: String::new(), region: None, rest, index, place, at };
+        let mut section = Section { name: String::new(), region: None, rest, index, place, at, has_public_url };
         let kind = section.shared(&carriers)?;
         match kind.as_str() {
             "sandbox" => drop(section.read::<NoSettings>()?),
             "smpp" => carriers.push(CarrierSettings::Smpp(smpp::link(section)?)),
-            _ => return Err(section.wrong("kind", "not one of: smpp, sandbox")),
+            "twilio" => carriers.push(CarrierSettings::Twilio(Box::new(twilio::account(section)?))),
+            "vonage" => carriers.push(CarrierSettings::Vonage(Box::new(vonage::account(section)?))),
+            "template" => carriers.push(CarrierSettings::Template(Box::new(template::gateway(section)?))),
+            _ => return Err(section.wrong("kind", "not one of: smpp, twilio, vonage, template, sandbox")),
         }
     }
     Ok(carriers)

@@ -330,6 +330,19 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::AbsentSubscriber,
+        Self::Barred,
+        Self::UnknownSubscriber,
+        Self::Blocked,
+        Self::Spam,
+        Self::Congestion,
+        Self::Expired,
+        Self::InvalidSender,
+        Self::Other,
+    ];
+
     /// Its name in events and answers.
     pub const fn as_str(self) -> &'static str {
         match self {

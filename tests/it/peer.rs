@@ -41,6 +41,14 @@ impl Peer {
         Self::start(command, python.is_file(), "smpplib: a venv in target/peers-venv").await
     }
 
+    /// Twilio's own library and PyJWT, which sign and check as the carriers do; none where they are not installed.
+    pub async fn signer() -> Option<Self> {
+        let python = root().join("target/peers-venv/bin/python");
+        let mut command = Command::new(&python);
+        command.arg(peers().join("signer.py"));
+        Self::start(command, python.is_file(), "twilio and pyjwt: a venv in target/peers-venv").await
+    }
+
     async fn start(mut command: Command, installed: bool, what: &str) -> Option<Self> {
         if !installed {
             let required = std::env::var("BAUTA_TEST_REQUIRE").is_ok_and(|value| value == "all");
@@ -66,6 +74,12 @@ impl Peer {
     pub async fn tell(&mut self, command: Value) {
         writeln!(self.commands, "{command}").unwrap();
         self.event("done").await;
+    }
+
+    /// Gives a command, and returns what comes of it.
+    pub async fn ask(&mut self, command: Value) -> Value {
+        writeln!(self.commands, "{command}").unwrap();
+        self.event("done").await
     }
 
     /// The next event of this kind, also one that came earlier and was not asked for yet.

@@ -126,6 +126,8 @@ impl House {
             store,
             scratch,
             keyring,
+            http_carriers: Vec::new(),
+            public_url: None,
             trusted_proxies: vec!["127.0.0.9/32".parse().unwrap()],
             issuer: issuer.to_owned(),
             client_certificates: false,

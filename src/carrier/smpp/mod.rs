@@ -9,7 +9,7 @@ mod address;
 mod frame;
 mod lanes;
 mod link;
-mod pace;
+pub(super) mod pace;
 mod pdu;
 mod reader;
 mod receipt;

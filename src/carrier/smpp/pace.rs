@@ -13,7 +13,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Turns to submit, given in order.
-pub(super) struct Pace {
+pub(in crate::carrier) struct Pace {
     /// Between two submits; zero without a rate.
     gap: Duration,
     state: Mutex<State>,
@@ -27,14 +27,14 @@ struct State {
 
 impl Pace {
     /// At most `rate` submits a second; any number if it is 0.
-    pub(super) fn new(rate: u32) -> Self {
+    pub(in crate::carrier) fn new(rate: u32) -> Self {
         let now = Instant::now();
         let gap = Duration::from_secs(1).checked_div(rate).unwrap_or_default();
         Self { gap, state: Mutex::new(State { turn: now, paused_until: now, pause: FIRST_PAUSE }) }
     }
 
     /// Waits for a turn, or tells how long to stay away.
-    pub(super) async fn turn(&self) -> Result<(), Duration> {
+    pub(in crate::carrier) async fn turn(&self) -> Result<(), Duration> {
         let turn = self.reserve(Instant::now())?;
         sleep_until(turn).await;
         Ok(())
@@ -56,7 +56,7 @@ impl Pace {
     }
 
     /// The SMSC asked to slow down; returns the pause. Those who were already under way count as one.
-    pub(super) fn slow_down(&self, now: Instant) -> Duration {
+    pub(in crate::carrier) fn slow_down(&self, now: Instant) -> Duration {
         let mut state = self.state();
         let paused = state.paused_until.saturating_duration_since(now);
         if !paused.is_zero() {
@@ -69,7 +69,7 @@ impl Pace {
     }
 
     /// The SMSC took a message.
-    pub(super) fn taken(&self) {
+    pub(in crate::carrier) fn taken(&self) {
         self.state().pause = FIRST_PAUSE;
     }
 
