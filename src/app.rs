@@ -42,6 +42,7 @@ use crate::rights::Rights;
 use crate::store::{ErasureLog, MemoryScratch, Rate, Scratch, SqliteStore, Store, TenantRow};
 use crate::vault::Vault;
 use crate::verify::Verify;
+use crate::webhook::{Reach, Webhooks};
 use crate::worker;
 
 /// Every room, opened and connected.
@@ -60,6 +61,7 @@ pub struct App {
     alias: Arc<Alias>,
     relay: Arc<Relay>,
     dispatch: Arc<Dispatch>,
+    webhooks: Arc<Webhooks>,
     guard: Arc<Guard>,
     scratch: Arc<dyn Scratch>,
     sandbox: Arc<Sandbox>,
@@ -153,7 +155,9 @@ impl App {
             Arc::clone(&access),
             ErasureLog::at(&config.erasures),
         );
+        let webhooks = Webhooks::new(Arc::clone(&shared), Arc::clone(&keyring), Arc::clone(&access), reach(&config));
         Ok(Self {
+            webhooks: Arc::new(webhooks),
             rights: Arc::new(rights),
             log: Arc::new(Log::new(shared)),
             relay: Arc::new(relay),
@@ -287,6 +291,7 @@ impl App {
             verify: Arc::clone(&self.verify),
             alias: Arc::clone(&self.alias),
             rights: Arc::clone(&self.rights),
+            webhooks: Arc::clone(&self.webhooks),
             log: Arc::clone(&self.log),
             guard: Arc::clone(&self.guard),
             store: Arc::clone(&self.store) as _,
@@ -312,6 +317,7 @@ impl App {
             alias: Arc::clone(&self.alias),
             relay: Arc::clone(&self.relay),
             rights: Arc::clone(&self.rights),
+            webhooks: Arc::clone(&self.webhooks),
             dispatch: Arc::clone(&self.dispatch),
             rotation: self.config.rotation,
         }
@@ -387,6 +393,14 @@ fn limits(limits: Limits) -> guard::Limits {
 /// How long a bucket of `burst` takes to fill at so many a second.
 fn full_after(burst: u32, per_second: u32) -> Duration {
     Duration::from_secs_f64(f64::from(burst) / f64::from(per_second.max(1)))
+}
+
+/// Which addresses webhooks may call: never where we listen ourselves.
+fn reach(config: &Config) -> Reach {
+    Reach {
+        allowed: config.webhook_networks.clone(),
+        own: [Some(config.listen), config.admin].into_iter().flatten().collect(),
+    }
 }
 
 fn public_url(config: &Config) -> String {

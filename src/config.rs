@@ -7,6 +7,7 @@ mod carriers;
 mod kms;
 mod policies;
 mod tls;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use kms::RawKms;
 pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};
 use policies::RawPolicies;
 pub use tls::TlsFiles;
+use webhooks::RawWebhooks;
 
 /// What to run with, checked and with every path made absolute to where it was written.
 #[derive(Clone, Debug)]
@@ -58,6 +60,8 @@ pub struct Config {
     pub policies: Option<PathBuf>,
     /// The tenant whose people keep the policies of the whole deployment.
     pub policy_keeper: Option<crate::ids::TenantId>,
+    /// Networks beyond the public internet that webhooks may reach.
+    pub webhook_networks: Vec<ipnet::IpNet>,
     /// Requests per second and credential, and the burst.
     pub limits: Limits,
     /// Carriers beside the sandbox, in the order of preference.
@@ -202,6 +206,7 @@ struct Raw {
     kms: RawKms,
     keys: Rotation,
     policies: RawPolicies,
+    webhooks: RawWebhooks,
     limits: Limits,
     carriers: Vec<figment::value::Dict>,
 }
@@ -254,6 +259,7 @@ impl Raw {
             database: database(self.store.durable.as_deref(), &data, &at, place)?,
             tls: tls::files(self.server.tls.as_ref(), self.server.client_ca.as_ref(), &at, place)?,
             policy_keeper: self.policies.keeper(place)?,
+            webhook_networks: self.webhooks.networks(place)?,
             policies: self.policies.folder(&at, place)?,
             trusted_proxies: networks(&self.server.trusted_proxies, place)?,
             public_url: self.server.public_url.map(|url| public_url(&url, place)).transpose()?,

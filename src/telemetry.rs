@@ -44,6 +44,15 @@ pub struct Metrics {
     pub reseal_pass: IntGauge,
     /// Seconds between a message's arrival and its submission, by lane.
     pub delivery: HistogramVec,
+    /// Calls to endpoints of webhooks, by what came of them: `delivered`, `status` for an answer other than 2xx, `gone`,
+    /// `answered`, `unanswered`, or a fault's name.
+    pub webhook_calls: IntCounterVec,
+    /// Seconds from an event to its delivery, by whether the `first` call brought it or one made `again`.
+    pub webhook_delay: HistogramVec,
+    /// Seconds that the oldest event which waits for an endpoint has waited.
+    pub webhook_oldest: IntGauge,
+    /// Endpoints that something waits for.
+    pub webhook_waiting: IntGauge,
     /// 1 for the version of the policies in force.
     policy: IntGaugeVec,
 }
@@ -101,6 +110,22 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             IntGauge::new("bauta_keys_pass_rows", "Rows looked through for ciphertexts under old key versions"),
         ),
         delivery: registered(&registry, histograms("bauta_delivery_seconds", "From arrival to submission", &["lane"])),
+        webhook_calls: registered(
+            &registry,
+            counters("bauta_webhook_calls_total", "Calls to webhooks, by what came of them", &["result"]),
+        ),
+        webhook_delay: registered(
+            &registry,
+            histograms("bauta_webhook_seconds", "From an event to its delivery", &["call"]),
+        ),
+        webhook_oldest: registered(
+            &registry,
+            IntGauge::new("bauta_webhook_oldest_seconds", "Age of the oldest event that waits for a webhook"),
+        ),
+        webhook_waiting: registered(
+            &registry,
+            IntGauge::new("bauta_webhook_waiting", "Webhooks that something waits for"),
+        ),
         policy: registered(
             &registry,
             IntGaugeVec::new(prometheus::Opts::new("bauta_policy_info", "The policies in force"), &["version"]),

@@ -63,6 +63,12 @@ actions! {
     PoolRead,
     /// Take a number out of allocation.
     NumberDrain,
+    /// Say where the tenant is told of events, and give endpoints other secrets.
+    WebhookManage,
+    /// Have an endpoint told again, try it, or delete it: nothing goes elsewhere for it, so that one person is enough.
+    WebhookTend,
+    /// See endpoints and what was sent to them.
+    WebhookRead,
     /// Issue and rotate credentials.
     CredentialManage,
     /// List credentials.

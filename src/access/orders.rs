@@ -5,12 +5,12 @@
 //! No caller can ask for these permits: their resources are not in the schema.
 
 use super::directory::{Directory, Frozen};
-use super::permit::{Crossing, Delivery, Grant, Permit, Upkeep};
+use super::permit::{Calling, Crossing, Delivery, Grant, Permit, Upkeep};
 use super::{Access, Allowance, Denied};
 use crate::event::{Actor, Mode};
 use crate::guard::suppression;
 use crate::ids::TenantId;
-use crate::store::{AliasRow, MessageRow, OutboxRow, Task, TenantRow};
+use crate::store::{AliasRow, MessageRow, OutboxRow, Task, TenantRow, WebhookRow};
 
 impl Access {
     /// The permit to hand `row` to a carrier now.
@@ -47,6 +47,17 @@ impl Access {
         grant.audience = alias.audience.clone();
         grant.credential = Some(alias.credential);
         Ok(Permit::new(grant, Crossing { alias: alias.id }))
+    }
+
+    /// The permit to call an endpoint of webhooks, in its audience.
+    ///
+    /// # Errors
+    /// [`Denied::Frozen`]; [`Denied::Forbidden`] if its tenant is not known.
+    pub fn for_calling(&self, endpoint: &WebhookRow) -> Result<Permit<Calling>, Denied> {
+        let directory = self.directory();
+        let mut grant = self.order_of(active_tenant(&directory, endpoint.tenant)?);
+        grant.audience.clone_from(&endpoint.audience);
+        Ok(Permit::new(grant, Calling { webhook: endpoint.id }))
     }
 
     /// The permit to expire and sweep what is a tenant's, frozen or not. Upkeep only ends things: a tenant that this

@@ -13,7 +13,7 @@
 use super::Allowance;
 use crate::clock::Timestamp;
 use crate::event::{Actor, Event, Mode, Role, What};
-use crate::ids::{AliasId, ApprovalId, CredentialId, TenantId, VerificationId};
+use crate::ids::{AliasId, ApprovalId, CredentialId, TenantId, VerificationId, WebhookId};
 use crate::store::{Change, OutboxRow, Write};
 
 /// One action on one resource, allowed.
@@ -304,6 +304,12 @@ resource!(/// The caller's aliases.
     AliasList {});
 resource!(/// Pools and their numbers.
     Pools {});
+resource!(/// Where the tenant is told of events.
+    Endpoints {
+        /// In whose tokens, where one is to be made; none is the tenant's own.
+        audience: Option<String>,
+    }
+    fn audience(&self) -> Option<&str> { self.audience.as_deref() });
 resource!(/// The tenant's credentials.
     Credentials {
         /// The role that somebody is to get by it, where one is granted: issued, or issued again by a rotation.
@@ -379,6 +385,16 @@ pub struct Crossing {
 
 impl Resource for Crossing {
     const KIND: &'static str = "Crossing";
+}
+
+/// One call to an endpoint of webhooks; minted by `access` for whoever sends, on the word of who made the endpoint.
+pub struct Calling {
+    /// The endpoint.
+    pub webhook: WebhookId,
+}
+
+impl Resource for Calling {
+    const KIND: &'static str = "Calling";
 }
 
 /// What the deployment does by itself on time: expire, sweep.

@@ -133,6 +133,10 @@ codes! {
         "Other policies are in force than those that the proposal was made against, or it is no proposal. Look at those in force and propose again.";
     TooManyProposals "too_many_proposals" CONFLICT "Too many proposals"
         "20 proposals of policies wait. Withdraw some.";
+    TooManyWebhooks "too_many_webhooks" CONFLICT "Too many webhooks"
+        "The tenant has 100 webhooks. Delete some.";
+    WebhookDisabled "webhook_disabled" CONFLICT "Webhook is disabled"
+        "The webhook is disabled and is not called. Enable it first.";
     AliasExpired "alias_expired" GONE "Alias is over"
         "The alias has ended.";
     VerificationApproved "verification_approved" GONE "Verification approved already"
@@ -163,6 +167,8 @@ codes! {
         "The number belongs to a pool of virtual numbers.";
     NumberInText "number_in_text" UNPROCESSABLE_ENTITY "Phone number in text"
         "A text field holds what looks like a phone number. Put a token there instead.";
+    UrlRefused "url_refused" UNPROCESSABLE_ENTITY "URL refused"
+        "Webhooks go to https URLs of the public internet, on port 443 or above 1023, without name, password and fragment. Other networks have to be allowed in the settings.";
     PolicyInvalid "policy_invalid" UNPROCESSABLE_ENTITY "Invalid policies"
         "The policies cannot be read or do not agree with the schema; `errors` names file, line and fault. Nothing was proposed.";
     PolicyFixture "policy_fixture" UNPROCESSABLE_ENTITY "A fixture fails"

@@ -11,6 +11,7 @@ use crate::rights::RightsError;
 use crate::store::VerificationStatus;
 use crate::vault::VaultError;
 use crate::verify::VerifyError;
+use crate::webhook::WebhookError;
 
 /// How long to wait when starts of one verification race each other.
 const RACE_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -149,6 +150,22 @@ const fn over(status: VerificationStatus) -> Code {
         VerificationStatus::Exhausted => Code::VerificationExhausted,
         VerificationStatus::Failed => Code::VerificationFailed,
         VerificationStatus::Pending | VerificationStatus::Expired => Code::VerificationExpired,
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::NotFound => Self::new(Code::NotFound),
+            WebhookError::UrlRefused => Self::at(Code::UrlRefused, "url"),
+            WebhookError::NumberInUrl => Self::at(Code::NumberInText, "url"),
+            WebhookError::EventUnknown(place) => Self::at(Code::InvalidField, format!("events[{place}]")),
+            WebhookError::EventsInvalid => Self::at(Code::InvalidField, "events"),
+            WebhookError::TooMany => Self::new(Code::TooManyWebhooks),
+            WebhookError::Disabled => Self::new(Code::WebhookDisabled),
+            WebhookError::Store(error) => error.into(),
+            WebhookError::Key(error) => error.into(),
+        }
     }
 }
 

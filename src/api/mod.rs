@@ -43,6 +43,7 @@ mod tenant;
 mod tests;
 mod tokens;
 mod verifications;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -64,6 +65,7 @@ use crate::rights::Rights;
 use crate::store::{Scratch, Store};
 use crate::vault::Vault;
 use crate::verify::Verify;
+use crate::webhook::Webhooks;
 
 /// The services that requests are answered with.
 pub struct Api {
@@ -77,6 +79,8 @@ pub struct Api {
     pub alias: Arc<Alias>,
     /// Erasure, export, change of number.
     pub rights: Arc<Rights>,
+    /// Endpoints that are told of events.
+    pub webhooks: Arc<Webhooks>,
     /// The log, for readers.
     pub log: Arc<Log>,
     /// Limits.
@@ -169,6 +173,17 @@ fn arrangements(config: &mut ServiceConfig) {
         .service(resource("/v1/pools/{id}/numbers").route(post().to(pools::add)))
         .service(resource("/v1/pools/{id}/numbers/{n}").route(delete().to(pools::drain)))
         .service(resource("/v1/pools/{id}").route(get().to(pools::read)))
+        .service(resource("/v1/webhooks").route(post().to(webhooks::create)).route(get().to(webhooks::list)))
+        .service(resource("/v1/webhooks/{id}/rotate").route(post().to(webhooks::rotate)))
+        .service(resource("/v1/webhooks/{id}/ping").route(post().to(webhooks::ping)))
+        .service(resource("/v1/webhooks/{id}/redeliver").route(post().to(webhooks::redeliver)))
+        .service(resource("/v1/webhooks/{id}/deliveries").route(get().to(webhooks::deliveries)))
+        .service(
+            resource("/v1/webhooks/{id}")
+                .route(get().to(webhooks::read))
+                .route(patch().to(webhooks::change))
+                .route(delete().to(webhooks::delete)),
+        )
         .service(resource("/v1/credentials").route(post().to(credentials::create)).route(get().to(credentials::list)))
         .service(resource("/v1/credentials/{id}/rotate").route(post().to(credentials::rotate)))
         .service(resource("/v1/credentials/{id}/revoke").route(post().to(credentials::revoke)))

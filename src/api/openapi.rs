@@ -18,7 +18,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::code::Code;
 use super::{
     aliases, approvals, audit, carriers, credentials, exchange, health, lookup, oauth, policies, pools, problem,
-    reveal, rights, sandbox, tenant, tokens, verifications,
+    reveal, rights, sandbox, tenant, tokens, verifications, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -37,6 +37,8 @@ use super::{
         verifications::read, verifications::jwks,
         aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages,
         pools::create, pools::list, pools::read, pools::add, pools::drain,
+        webhooks::create, webhooks::list, webhooks::read, webhooks::change, webhooks::delete, webhooks::rotate,
+        webhooks::ping, webhooks::redeliver, webhooks::deliveries,
         credentials::create, credentials::list, credentials::rotate, credentials::delete, credentials::revoke,
         approvals::list, approvals::read, approvals::approve, approvals::deny,
         policies::propose, policies::list, policies::read, policies::activate, policies::withdraw,
@@ -54,6 +56,7 @@ use super::{
         (name = "Verifications", description = "Prove that a person holds a number."),
         (name = "Aliases", description = "Bind people to a virtual number."),
         (name = "Pools", description = "The stock of virtual numbers."),
+        (name = "Webhooks", description = "Where the tenant is told of events."),
         (name = "Credentials", description = "Keys of persons and systems."),
         (name = "Approvals", description = "What needs a second person."),
         (name = "Policies", description = "Who may do what in this deployment, version by version."),

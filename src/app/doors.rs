@@ -39,7 +39,7 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Reads the certificate, binds the listeners, and notes in `config` where the public one really is.
+    /// Reads the certificate, binds the listeners, and notes in `config` where they really are.
     ///
     /// # Errors
     /// [`AppError::Tls`], [`AppError::Bind`].
@@ -53,6 +53,7 @@ impl Doors {
         let address = public.local_addr()?;
         let admin_address = admin.local_addr()?;
         config.listen = address;
+        config.admin = Some(admin_address);
         Ok(Self { public, admin, tls, address, admin_address })
     }
 }

@@ -19,8 +19,6 @@ mod reach;
 mod schedule;
 mod serve;
 mod signature;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use crate::guard;
 
@@ -68,11 +68,11 @@ impl Place {
         if port < 1_024 && port != if secure { 443 } else { 80 } {
             return Err(Flaw::Port);
         }
-        let path = url.get(url::Position::BeforePath..url::Position::AfterQuery).unwrap_or("/").to_owned();
+        let path = url[Position::BeforePath..Position::AfterQuery].to_owned();
         if (address.is_none() && guard::number_in_text(&host)) || holds_number(&path) {
             return Err(Flaw::Number);
         }
-        let authority = url.get(url::Position::BeforeHost..url::Position::AfterPort).unwrap_or_default().to_owned();
+        let authority = url[Position::BeforeHost..Position::AfterPort].to_owned();
         Ok(Self { secure, host, address, port, authority, path, text: url.into() })
     }
 }
@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn every_spelling_of_an_address_is_that_address() {
-        for text in ["http://127.0.0.1/", "http://127.1/", "http://0x7f.1/", "http://2130706433/", "http://0177.0.0.1/"] {
+        for text in ["http://127.0.0.1/", "http://127.1/", "http://0x7f.1/", "http://2130706433/", "http://0177.0.0.1/"]
+        {
             let place = Place::parse(text).unwrap();
             assert_eq!(place.address, Some("127.0.0.1".parse().unwrap()), "{text}");
         }
@@ -142,7 +143,11 @@ mod tests {
 
     #[test]
     fn a_port_or_an_address_is_no_number() {
-        for text in ["http://127.0.0.1:37771/hook", "https://203.0.113.77:65535/v1/hook/2026-11-22", "https://[2606:4700::1111]/"] {
+        for text in [
+            "http://127.0.0.1:37771/hook",
+            "https://203.0.113.77:65535/v1/hook/2026-11-22",
+            "https://[2606:4700::1111]/",
+        ] {
             assert!(Place::parse(text).is_ok(), "{text}");
         }
     }

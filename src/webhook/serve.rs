@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::line::{Call, Fault, Line, Reply};
 use super::place::Place;
-use super::{Webhooks, WebhookError, schedule};
+use super::{WebhookError, Webhooks, schedule};
 use crate::access::{Calling, Denied, Permit};
 use crate::clock::Timestamp;
 use crate::event::What;
@@ -97,12 +97,7 @@ impl Webhooks {
     }
 
     /// Records a call, and gives the endpoint up where that is due.
-    async fn settle(
-        &self,
-        permit: &Permit<Calling>,
-        notice: &Notice,
-        outcome: Outcome,
-    ) -> Result<Step, WebhookError> {
+    async fn settle(&self, permit: &Permit<Calling>, notice: &Notice, outcome: Outcome) -> Result<Step, WebhookError> {
         if outcome.fault.is_none() {
             self.record(notice, outcome, Then::Delivered).await?;
             return Ok(Step::On);
@@ -144,7 +139,10 @@ impl Webhooks {
         metrics.webhook_calls.with_label_values(&[result]).inc();
         if then == Then::Delivered {
             let waited = notice.row.at.until(now).as_secs_f64();
-            metrics.webhook_delay.with_label_values(&[if notice.row.attempts == 0 { "first" } else { "again" }]).observe(waited);
+            metrics
+                .webhook_delay
+                .with_label_values(&[if notice.row.attempts == 0 { "first" } else { "again" }])
+                .observe(waited);
         }
         Ok(())
     }

@@ -22,12 +22,7 @@ pub(super) fn shown(secret: &[u8; 32]) -> Zeroizing<String> {
 }
 
 /// The value of the signature header: one signature for each secret.
-pub(super) fn header<'a>(
-    secrets: impl IntoIterator<Item = &'a [u8]>,
-    id: &str,
-    timestamp: i64,
-    body: &[u8],
-) -> String {
+pub(super) fn header<'a>(secrets: impl IntoIterator<Item = &'a [u8]>, id: &str, timestamp: i64, body: &[u8]) -> String {
     let signed = |secret: &[u8]| {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret));
         context.update(format!("{id}.{timestamp}.").as_bytes());

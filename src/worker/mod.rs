@@ -1,5 +1,5 @@
-//! Workers: what happens without a request. [`deliver`] empties the outbox, [`expire`] ends what has lapsed, [`rotate`]
-//! replaces keys, [`sweep`] removes what has outlived its time.
+//! Workers: what happens without a request. [`deliver`] empties the outbox, [`notify`] tells tenants of events,
+//! [`expire`] ends what has lapsed, [`rotate`] replaces keys, [`sweep`] removes what has outlived its time.
 //!
 //! Each claims, does and records; a node that dies in between leaves a lease that lapses. Nothing here decides: rows
 //! are carried out on the decision recorded in them, after `access` looked again.
@@ -7,6 +7,7 @@
 mod backoff;
 mod deliver;
 mod expire;
+mod notify;
 mod rotate;
 mod sweep;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::rights::Rights;
 use crate::store::Store;
 use crate::vault::Vault;
 use crate::verify::Verify;
+use crate::webhook::Webhooks;
 
 /// The rooms that workers work on.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ pub struct Rooms {
     pub relay: Arc<Relay>,
     /// What is left of erased tenants.
     pub rights: Arc<Rights>,
+    /// Endpoints of tenants.
+    pub webhooks: Arc<Webhooks>,
     /// The ways out.
     pub dispatch: Arc<Dispatch>,
     /// When keys are replaced.
@@ -58,6 +62,7 @@ pub async fn run(rooms: Rooms, holder: String, stop: watch::Receiver<bool>) {
     let deliver = deliver::Deliver::new(rooms.clone(), holder);
     tokio::join!(
         deliver.run(stop.clone()),
+        notify::run(rooms.clone(), stop.clone()),
         expire::run(rooms.clone(), stop.clone()),
         rotate::run(rooms.clone(), stop.clone()),
         sweep::run(rooms, stop)

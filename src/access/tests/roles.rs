@@ -31,6 +31,9 @@ const TABLE: &[(Action, &[Role])] = {
         (PoolManage, &[Admin]),
         (PoolRead, &[Admin, Operator]),
         (NumberDrain, &[Admin, Operator]),
+        (WebhookManage, &[Admin, Business, Partner]),
+        (WebhookTend, &[Admin, Business, Partner]),
+        (WebhookRead, &[Admin, Business, Partner, Auditor]),
         (CredentialManage, &[Admin]),
         (CredentialRead, &[Admin]),
         (CredentialRevoke, &[Admin]),
@@ -80,6 +83,10 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
             access.authorize(&who, action, AliasRef { id: ids::fresh() }).await.map(|p| p.sees_all())
         }
         PoolManage | PoolRead | NumberDrain => access.authorize(&who, action, Pools {}).await.map(|p| p.sees_all()),
+        WebhookManage | WebhookTend | WebhookRead => {
+            let of = Endpoints { audience: who.audience.clone() };
+            access.authorize(&who, action, of).await.map(|p| p.sees_all())
+        }
         CredentialManage | CredentialRead | CredentialRevoke => {
             access.authorize(&who, action, Credentials { grants: None }).await.map(|p| p.sees_all())
         }

@@ -116,9 +116,11 @@ fn audience(conn: &Connection, to: &Subscriptions, draft: &Draft) -> Result<Opti
     let (sql, id) = match draft.about() {
         About::Tenant | About::Webhook(_) => return Ok(None),
         About::Alias(id) => ("SELECT audience FROM alias WHERE id = ?", bytes(&id)),
-        About::Message(id) => {
-            ("SELECT a.audience FROM message AS m JOIN alias AS a ON a.id = m.alias WHERE m.id = ?", bytes(&id))
-        }
+        About::Message(id) => (
+            "SELECT iif(m.alias IS NULL, m.asked_in, a.audience) FROM message AS m
+                 LEFT JOIN alias AS a ON a.id = m.alias WHERE m.id = ?",
+            bytes(&id),
+        ),
         About::Verification(id) => ("SELECT audience FROM verification WHERE id = ?", bytes(&id)),
     };
     Ok(conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)

@@ -111,7 +111,9 @@ impl House {
         let row = permit.resource().row.clone();
         let message = self.verify.code_message(&row, &permit).await.unwrap();
         match message {
-            Some(_) => drop(self.verify.sent(&row, &permit, "sandbox", vec![row.id.to_string().as_str().into()]).await.unwrap()),
+            Some(_) => drop(
+                self.verify.sent(&row, &permit, "sandbox", vec![row.id.to_string().as_str().into()]).await.unwrap(),
+            ),
             None => self.verify.dropped(&row, &permit).await.unwrap(),
         }
         message
