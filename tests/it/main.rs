@@ -24,3 +24,4 @@ mod proofs;
 mod service;
 mod smpp;
 mod store;
+mod webhooks;

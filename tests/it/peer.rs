@@ -1,5 +1,6 @@
-//! SMSCs that we did not write, driven by JSON lines: `tests/peers/smsc.mjs` (npm `smpp`) and `smpplib_peer.py` (PyPI
-//! `smpplib`). What each understands stands at the top of its own file.
+//! Peers that we did not write, driven by JSON lines: SMSCs (`tests/peers/smsc.mjs` on npm `smpp`, `smpplib_peer.py` on
+//! PyPI `smpplib`) and receivers of webhooks (`webhooks.mjs`, `webhooks.py`, on `standardwebhooks` of both). What each
+//! understands stands at the top of its own file.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,24 @@ impl Peer {
         let mut command = Command::new(&python);
         command.arg(peers().join("signer.py"));
         Self::start(command, python.is_file(), "twilio and pyjwt: a venv in target/peers-venv").await
+    }
+
+    /// The receiver of webhooks on npm `standardwebhooks`; none, said aloud, where that is not installed.
+    pub async fn webhooks_in_node() -> Option<Self> {
+        let installed = peers().join("node_modules/standardwebhooks").is_dir();
+        let mut command = Command::new("node");
+        command.arg(peers().join("webhooks.mjs"));
+        Self::start(command, installed, "npm standardwebhooks: `npm ci` in tests/peers").await
+    }
+
+    /// The receiver of webhooks on PyPI `standardwebhooks`; none, said aloud, where that is not installed.
+    pub async fn webhooks_in_python() -> Option<Self> {
+        let python = root().join("target/peers-venv/bin/python");
+        let check = ["-c", "import standardwebhooks"];
+        let installed = Command::new(&python).args(check).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+        let mut command = Command::new(&python);
+        command.arg(peers().join("webhooks.py"));
+        Self::start(command, installed, "standardwebhooks: a venv in target/peers-venv").await
     }
 
     async fn start(mut command: Command, installed: bool, what: &str) -> Option<Self> {
