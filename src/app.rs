@@ -39,7 +39,7 @@ use crate::keyring::Keyring;
 use crate::phone::VirtualNumber;
 use crate::relay::Relay;
 use crate::rights::Rights;
-use crate::store::{ErasureLog, MemoryScratch, Rate, Scratch, SqliteStore, Store, TenantRow};
+use crate::store::{ErasureLog, MemoryScratch, Rate, Scratch, SqliteStore, Store, TenantRow, Traits};
 use crate::vault::Vault;
 use crate::verify::Verify;
 use crate::webhook::{Reach, Webhooks};
@@ -254,11 +254,11 @@ impl App {
     /// Numbers of a range reserved for fiction, so that a test tenant can bind aliases with no further set-up.
     async fn sandbox_pool(&self, terminal: &Terminal) -> Result<(), AppError> {
         let permit = self.access.authorize(terminal, Action::PoolManage, Pools {}).await?;
-        let new = NewPool { name: "sandbox".into(), carrier: "sandbox".into(), shared: true };
+        let new = NewPool { name: "sandbox".into(), carrier: "sandbox".into(), shared: true, low_water: None };
         let pool = self.alias.create_pool(&permit, new).await?.id;
-        let numbers = (SANDBOX_NUMBERS..SANDBOX_NUMBERS + 100).filter_map(VirtualNumber::from_digits).collect();
-        let import = Import { numbers, capabilities: vec!["sms".into()], region: Some("CA".into()) };
-        self.alias.import(&permit, pool, import).await?;
+        let numbers = (SANDBOX_NUMBERS..SANDBOX_NUMBERS + 100).filter_map(VirtualNumber::from_digits);
+        let traits = Traits { region: Some("CA".into()), ..Traits::default() };
+        self.alias.import(&permit, pool, Import::alike(numbers, &traits)).await?;
         Ok(())
     }
 

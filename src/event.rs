@@ -303,10 +303,26 @@ pub enum What {
     PoolNumbersImported { pool: PoolId, count: u64 },
     #[serde(rename = "pool.number_draining")]
     PoolNumberDraining { pool: PoolId, number: VirtualNumber },
+    /// An operator set a number aside; it is given to nobody until it is taken back.
+    #[serde(rename = "pool.number_quarantined")]
+    PoolNumberQuarantined { pool: PoolId, number: VirtualNumber, reason: String },
+    #[serde(rename = "pool.number_restored")]
+    PoolNumberRestored { pool: PoolId, number: VirtualNumber },
+    #[serde(rename = "pool.changed")]
+    PoolChanged { pool: PoolId, low_water: Option<u64> },
+    /// A pool has fewer free numbers than its owner wants to be told of.
+    #[serde(rename = "alert.pool_low")]
+    PoolLow { pool: PoolId, free: u64, low_water: u64 },
     #[serde(rename = "alias.bound")]
     AliasBound { alias: AliasId, mode: String, number: VirtualNumber, subjects: Vec<SubjectId> },
     #[serde(rename = "alias.extended")]
     AliasExtended { alias: AliasId, expires_at: Option<Timestamp> },
+    /// Other people are in it now; who stays was told.
+    #[serde(rename = "alias.rebound")]
+    AliasRebound { alias: AliasId, subjects: Vec<SubjectId> },
+    /// What the tenant learns, or what strangers are told, is another.
+    #[serde(rename = "alias.adjusted")]
+    AliasAdjusted { alias: AliasId, disclose: String, unknown: String },
     #[serde(rename = "alias.released")]
     AliasReleased { alias: AliasId },
     #[serde(rename = "alias.expired")]

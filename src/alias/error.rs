@@ -1,6 +1,7 @@
 //! Why an alias or pool was not done as asked. Each variant is a decision that the caller can take.
 
 use super::people::PeopleError;
+use crate::guard::LabelError;
 use crate::keyring::KeyError;
 use crate::store::StoreError;
 use crate::vault::VaultError;
@@ -17,6 +18,15 @@ pub enum AliasError {
     /// The mode has no second person.
     #[error("this mode has no second party")]
     PartyUnexpected,
+    /// The mode needs a team.
+    #[error("this mode needs members")]
+    MembersMissing,
+    /// A field that the mode has no use for, or too much in it.
+    #[error("this mode has no use for that")]
+    Unexpected(&'static str),
+    /// No content policy of this name.
+    #[error("no such content policy")]
+    ContentUnknown,
     /// Both tokens stand for one number.
     #[error("both tokens stand for the same number")]
     SameParty,
@@ -47,6 +57,9 @@ pub enum AliasError {
     /// A name, a list or a text that is empty or too long.
     #[error("empty or too long")]
     SizeInvalid,
+    /// A pool's numbers are of too many kinds.
+    #[error("the numbers of the pool are of too many kinds")]
+    TooManyLots,
     /// A pool of this name exists.
     #[error("a pool of this name exists")]
     PoolExists,
@@ -74,6 +87,9 @@ impl AliasError {
             Self::ModeUnsupported => "mode_unsupported",
             Self::PartyMissing => "party_missing",
             Self::PartyUnexpected => "party_unexpected",
+            Self::MembersMissing => "members_missing",
+            Self::Unexpected(_) => "unexpected",
+            Self::ContentUnknown => "content_unknown",
             Self::SameParty => "same_party",
             Self::NumberInPool => "number_in_pool",
             Self::PoolUnknown => "pool_unknown",
@@ -84,6 +100,7 @@ impl AliasError {
             Self::TtlInvalid => "ttl_invalid",
             Self::NumberInText => "number_in_text",
             Self::SizeInvalid => "size_invalid",
+            Self::TooManyLots => "too_many_kinds",
             Self::PoolExists => "pool_exists",
             Self::Over => "alias_expired",
             Self::NotFound => "not_found",
@@ -98,6 +115,15 @@ impl From<PeopleError> for AliasError {
             PeopleError::Missing => Self::NotFound,
             PeopleError::Store(error) => Self::Store(error),
             PeopleError::Key(error) => Self::Key(error),
+        }
+    }
+}
+
+impl From<LabelError> for AliasError {
+    fn from(error: LabelError) -> Self {
+        match error {
+            LabelError::Number => Self::NumberInText,
+            LabelError::Empty | LabelError::TooLong | LabelError::Unprintable => Self::SizeInvalid,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod bind;
 mod error;
+mod ground;
 pub mod leg;
 mod life;
 mod people;

@@ -3,12 +3,12 @@
 //! Numbers are opened here only to be turned into an index or a subject at once. Called by `alias` when it binds, and
 //! by `relay` and `worker` for the subject that an event names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ids::{self, AliasId, RecordId, SubjectId, TenantId};
 use crate::keyring::{KeyError, Keyring};
-use crate::store::{Party, PoolRow, Sealed, Store, StoreError, TokenRow};
+use crate::store::{LotId, LotRow, Party, PoolRow, Sealed, Store, StoreError, TokenRow};
 
 /// Looks people up by their token record.
 pub struct People {
@@ -38,6 +38,8 @@ pub struct Seen {
     pub party: Party,
     /// Whether the person's number is itself in a pool of the same mode.
     pub in_pool: bool,
+    /// The lots whose numbers reach the person.
+    pub reached: BTreeSet<LotId>,
 }
 
 impl People {
@@ -46,13 +48,24 @@ impl People {
         Self { store, keyring, subjects: Mutex::default() }
     }
 
-    /// The person behind `record`, as `pool` sees them.
-    pub async fn seen_by(&self, pool: &PoolRow, tenant: TenantId, record: RecordId) -> Result<Seen, PeopleError> {
+    /// The person behind `record`, as `pool` with these lots sees them.
+    pub async fn seen_by(
+        &self,
+        pool: &PoolRow,
+        tenant: TenantId,
+        record: RecordId,
+        lots: &[LotRow],
+    ) -> Result<Seen, PeopleError> {
         let row = self.row(tenant, record).await?;
         let number = self.keyring.tenant(tenant).await?.open_number(record, &row.number)?;
         let index = self.keyring.system().pool_index(pool.id, &number);
         let in_pool = self.store.in_pool(number.as_virtual(), pool.mode).await?;
-        Ok(Seen { party: Party { record, index }, in_pool })
+        let reaches = |lot: &&LotRow| {
+            let reach = &lot.traits.reach;
+            reach.is_empty() || reach.iter().any(|prefix| number.begins_with(prefix))
+        };
+        let reached = lots.iter().filter(reaches).map(|lot| lot.id).collect();
+        Ok(Seen { party: Party { record, index }, in_pool, reached })
     }
 
     /// The keyed id by which events name the person behind `record`.

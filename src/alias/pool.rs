@@ -8,28 +8,36 @@ use super::Alias;
 use super::error::AliasError;
 use crate::access::{Permit, Pools};
 use crate::event::{Mode, What};
+use crate::guard::Label;
 use crate::ids::{self, PoolId};
-use crate::phone::{self, VirtualNumber};
-use crate::store::{Change, Conflict, NumberRow, PoolCounts, PoolRow, StoreError, Write};
+use crate::phone::VirtualNumber;
+use crate::store::{
+    AliasWrite, Change, Conflict, NumberFilter, NumberRow, PoolCounts, PoolRow, StoreError, Traits, Write,
+};
 
 /// A pool to be made.
 pub struct NewPool {
     /// Its name, unique within the tenant, free of numbers.
     pub name: String,
-    /// The carrier its numbers live at.
+    /// The carrier its numbers live at, unless a number says otherwise.
     pub carrier: String,
     /// Whether other tenants of the same mode may bind from it.
     pub shared: bool,
+    /// Free numbers below which the owner is told.
+    pub low_water: Option<u64>,
 }
 
 /// Numbers to be added to a pool.
 pub struct Import {
-    /// 1 to 10,000.
-    pub numbers: Vec<VirtualNumber>,
-    /// `sms`, `voice`; empty means `sms`.
-    pub capabilities: Vec<String>,
-    /// ISO 3166-1 alpha-2.
-    pub region: Option<String>,
+    /// 1 to 10,000, each with what it can do: no capabilities mean `sms`.
+    pub numbers: Vec<(VirtualNumber, Traits)>,
+}
+
+impl Import {
+    /// Numbers that are all alike.
+    pub fn alike(numbers: impl IntoIterator<Item = VirtualNumber>, traits: &Traits) -> Self {
+        Self { numbers: numbers.into_iter().map(|number| (number, traits.clone())).collect() }
+    }
 }
 
 /// A pool as its owner sees it.
@@ -43,6 +51,8 @@ pub struct PoolView {
     pub carrier: String,
     /// Whether other tenants of the same mode may bind from it.
     pub shared: bool,
+    /// Free numbers below which the owner is told.
+    pub low_water: Option<u64>,
     /// Its numbers by state.
     #[serde(flatten)]
     pub counts: PoolCounts,
@@ -59,6 +69,7 @@ impl Alias {
             carrier: new.carrier,
             shared: new.shared,
             mode: permit.mode(),
+            low_water: new.low_water,
             created_at: self.store.now(),
         };
         let what = What::PoolCreated { pool: row.id, carrier: row.carrier.clone(), shared: row.shared };
@@ -76,9 +87,11 @@ impl Alias {
             return Err(AliasError::SizeInvalid);
         }
         let pool = self.own_pool(permit, pool).await?;
-        match self.store.commit(self.importing(permit, &pool, &import)).await {
+        let change = self.importing(permit, &pool, &import)?;
+        match self.store.commit(change).await {
             Ok(_) => Ok(import.numbers.len() as u64),
             Err(StoreError::Conflict(Conflict::NumberInPool)) => Err(self.holder_of(permit, &import.numbers).await?),
+            Err(StoreError::Conflict(Conflict::TooMany)) => Err(AliasError::TooManyLots),
             Err(error) => Err(error.into()),
         }
     }
@@ -102,19 +115,106 @@ impl Alias {
         }
     }
 
+    /// Sets a number aside for a reason, or takes it back. Meanwhile it is given to nobody; what is bound to it stays.
+    pub async fn set_aside(
+        &self,
+        permit: &Permit<Pools>,
+        pool: PoolId,
+        number: VirtualNumber,
+        reason: Option<String>,
+    ) -> Result<(), AliasError> {
+        let pool = self.own_pool(permit, pool).await?;
+        if let Some(reason) = &reason {
+            Label::up_to(MAX_REASON).check(reason)?;
+        }
+        let what = match &reason {
+            Some(reason) => What::PoolNumberQuarantined { pool: pool.id, number, reason: reason.clone() },
+            None => What::PoolNumberRestored { pool: pool.id, number },
+        };
+        let write = AliasWrite::SetAside { pool: pool.id, number, reason };
+        let change = Change::telling(permit.event(self.store.now(), what)).with(Write::Alias(write));
+        match self.store.commit(change).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::Conflict(Conflict::Missing)) => Err(AliasError::NotFound),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sets the free numbers below which the owner is told; none is never.
+    pub async fn set_low_water(
+        &self,
+        permit: &Permit<Pools>,
+        pool: PoolId,
+        low_water: Option<u64>,
+    ) -> Result<PoolView, AliasError> {
+        let pool = self.own_pool(permit, pool).await?;
+        let what = What::PoolChanged { pool: pool.id, low_water };
+        let write = AliasWrite::LowWater { pool: pool.id, low_water };
+        let change = Change::telling(permit.event(self.store.now(), what)).with(Write::Alias(write));
+        self.store.commit(change).await?;
+        self.counts(permit, pool.id).await
+    }
+
+    /// The tenant's own pools, newest first.
+    pub async fn pools(
+        &self,
+        permit: &Permit<Pools>,
+        after: Option<PoolId>,
+        limit: u32,
+    ) -> Result<Vec<PoolView>, AliasError> {
+        let mut views = Vec::new();
+        for row in self.store.own_pools(permit.tenant(), after, limit.min(MAX_PAGE)).await? {
+            let counts = self.store.pool_counts(row.id).await?;
+            views.push(seen(row, counts));
+        }
+        Ok(views)
+    }
+
+    /// Numbers of one of the tenant's pools in order, all or those set aside.
+    pub async fn numbers(
+        &self,
+        permit: &Permit<Pools>,
+        mut filter: NumberFilter,
+    ) -> Result<Vec<NumberRow>, AliasError> {
+        self.own_pool(permit, filter.pool).await?;
+        filter.limit = filter.limit.min(MAX_PAGE);
+        Ok(self.store.numbers(&filter).await?)
+    }
+
     fn check_pool(&self, mode: Mode, new: &NewPool) -> Result<(), AliasError> {
-        if new.name.trim().is_empty() || new.name.len() > MAX_NAME {
-            return Err(AliasError::SizeInvalid);
+        Label::up_to(MAX_NAME).check(&new.name)?;
+        if self.may_carry(mode, &new.carrier) { Ok(()) } else { Err(AliasError::Unroutable) }
+    }
+
+    /// Whether a carrier of this name may carry for tenants of this mode.
+    fn may_carry(&self, mode: Mode, name: &str) -> bool {
+        self.carriers.iter().any(|carrier| carrier.name() == name && carrier.is_live() == (mode == Mode::Live))
+    }
+
+    /// What numbers can do, in the one form in which it is kept.
+    fn traits(&self, mode: Mode, given: &Traits) -> Result<Traits, AliasError> {
+        let mut kept = given.clone();
+        if kept.capabilities.is_empty() {
+            kept.capabilities.push("sms".to_owned());
         }
-        if phone::contains_number(&new.name) {
-            return Err(AliasError::NumberInText);
+        for words in [&mut kept.capabilities, &mut kept.reach, &mut kept.carriers] {
+            words.sort_unstable();
+            words.dedup();
         }
-        let usable = |carrier: &str, live: bool| carrier == new.carrier && live == (mode == Mode::Live);
-        if self.carriers.iter().any(|carrier| usable(carrier.name(), carrier.is_live())) {
-            Ok(())
-        } else {
-            Err(AliasError::Unroutable)
+        kept.region = kept.region.map(|region| region.to_ascii_uppercase());
+        if !kept.capabilities.iter().all(|ability| ["sms", "voice"].contains(&ability.as_str())) {
+            return Err(AliasError::Unexpected("capabilities"));
         }
+        if kept.region.as_deref().is_some_and(|it| it.len() != 2 || !it.bytes().all(|b| b.is_ascii_uppercase())) {
+            return Err(AliasError::Unexpected("region"));
+        }
+        if kept.reach.len() > MAX_REACH || !kept.reach.iter().all(|prefix| is_prefix(prefix)) {
+            return Err(AliasError::Unexpected("reach"));
+        }
+        if kept.carriers.len() > MAX_CARRIERS || !kept.carriers.iter().all(|name| self.may_carry(mode, name)) {
+            return Err(AliasError::Unroutable);
+        }
+        Ok(kept)
     }
 
     async fn own_pool(&self, permit: &Permit<Pools>, pool: PoolId) -> Result<PoolRow, AliasError> {
@@ -122,28 +222,30 @@ impl Alias {
         row.filter(|row| row.tenant == permit.tenant()).ok_or(AliasError::NotFound)
     }
 
-    fn importing(&self, permit: &Permit<Pools>, pool: &PoolRow, import: &Import) -> Change {
+    fn importing(&self, permit: &Permit<Pools>, pool: &PoolRow, import: &Import) -> Result<Change, AliasError> {
         let now = self.store.now();
-        let capabilities =
-            if import.capabilities.is_empty() { vec!["sms".to_owned()] } else { import.capabilities.clone() };
         let count = import.numbers.len() as u64;
         let mut change = Change::telling(permit.event(now, What::PoolNumbersImported { pool: pool.id, count }));
-        change.writes.extend(import.numbers.iter().map(|number| {
-            Write::Number(NumberRow {
+        for (number, given) in &import.numbers {
+            change.writes.push(Write::Number(NumberRow {
                 number: *number,
                 pool: pool.id,
-                region: import.region.clone(),
-                capabilities: capabilities.clone(),
+                traits: self.traits(pool.mode, given)?,
                 draining: false,
+                aside: None,
                 created_at: now,
-            })
-        }));
-        change
+            }));
+        }
+        Ok(change)
     }
 
     /// Whether a number that could not be imported is in a pool of this tenant or of somebody else.
-    async fn holder_of(&self, permit: &Permit<Pools>, numbers: &[VirtualNumber]) -> Result<AliasError, StoreError> {
-        for number in numbers {
+    async fn holder_of(
+        &self,
+        permit: &Permit<Pools>,
+        numbers: &[(VirtualNumber, Traits)],
+    ) -> Result<AliasError, StoreError> {
+        for (number, _) in numbers {
             let Some(row) = self.store.number(*number).await? else { continue };
             let pool = self.store.pool(row.pool).await?;
             if pool.is_some_and(|pool| pool.tenant != permit.tenant()) {
@@ -154,10 +256,26 @@ impl Alias {
     }
 }
 
-fn seen(row: PoolRow, counts: PoolCounts) -> PoolView {
-    PoolView { id: row.id, name: row.name, carrier: row.carrier, shared: row.shared, counts }
+/// A plus and 1 to 8 digits, the first of them no zero.
+fn is_prefix(text: &str) -> bool {
+    text.strip_prefix('+').is_some_and(|digits| {
+        (1..=8).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
+fn seen(row: PoolRow, counts: PoolCounts) -> PoolView {
+    let PoolRow { id, name, carrier, shared, low_water, .. } = row;
+    PoolView { id, name, carrier, shared, low_water, counts }
+}
+
+/// Prefixes of one number's reach.
+const MAX_REACH: usize = 64;
+/// Carriers of one number.
+const MAX_CARRIERS: usize = 8;
+/// Characters of a reason.
+const MAX_REASON: usize = 200;
+/// The longest list page.
+const MAX_PAGE: u32 = 200;
 /// Numbers of one import.
 const MAX_IMPORT: usize = 10_000;
 /// Bytes of a pool's name.

@@ -18,7 +18,7 @@ use crate::alias::{AliasQuery, AliasView, LegView, MessageView};
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, MessageId};
 use crate::phone::VirtualNumber;
-use crate::store::{AliasMode, AliasStatus, DeliveryStatus};
+use crate::store::{AliasMode, AliasStatus, DeliveryStatus, Disclose, Unknown};
 use crate::token::Token;
 
 /// What is to change.
@@ -88,6 +88,14 @@ pub struct AliasAnswer {
     /// X.
     #[schema(value_type = String, example = "+12025550143")]
     number: VirtualNumber,
+    /// Y, in `axyb`: the number that A writes to and sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    number_y: Option<VirtualNumber>,
+    /// The digits that name it on X, in `axe`: texts begin with them and a colon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "402817")]
+    extension: Option<String>,
     /// The first person, in the caller's audience.
     #[schema(value_type = String)]
     a: Token,
@@ -95,7 +103,20 @@ pub struct AliasAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     b: Option<Token>,
+    /// The team, in the caller's audience.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>)]
+    members: Vec<Token>,
     legs: Vec<Leg>,
+    /// What it carries: `sms`, `voice`.
+    #[schema(example = json!(["sms"]))]
+    capabilities: Vec<String>,
+    #[schema(value_type = String, example = "none")]
+    disclose: Disclose,
+    #[schema(value_type = String, example = "reply")]
+    unknown: Unknown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
     #[schema(value_type = String, example = "active")]
     status: AliasStatus,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -110,7 +131,7 @@ pub struct AliasAnswer {
 /// One person's side of an alias.
 #[derive(Serialize, ToSchema)]
 pub struct Leg {
-    /// `a` or `b`.
+    /// `a`, `b` or `member`.
     #[schema(example = "a")]
     party: &'static str,
     /// The number that this person writes to and is written from.
@@ -141,9 +162,16 @@ impl From<AliasView> for AliasAnswer {
             id: view.id,
             mode: view.mode,
             number: view.number,
+            number_y: view.number_y,
+            extension: view.extension,
             a: view.a,
             b: view.b,
+            members: view.members,
             legs: view.legs.into_iter().map(leg).collect(),
+            capabilities: view.capabilities,
+            disclose: view.disclose,
+            unknown: view.unknown,
+            content: view.content,
             status: view.status,
             expires_at: view.expires_at,
             created_at: view.created_at,

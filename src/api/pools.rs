@@ -15,6 +15,7 @@ use super::problem::Problem;
 use crate::access::{Action, Pools};
 use crate::alias::{Import, NewPool, PoolView};
 use crate::ids::PoolId;
+use crate::store::{PoolCounts, Traits};
 
 /// A pool to be made.
 #[derive(Deserialize, ToSchema)]
@@ -28,6 +29,8 @@ pub struct CreatePool {
     carrier: String,
     /// Whether other tenants of the same mode may bind from it; no if not said.
     shared: Option<bool>,
+    /// Free numbers below which `alert.pool_low` tells; never if not said.
+    low_water: Option<u32>,
 }
 
 /// Numbers to be added.
@@ -42,9 +45,13 @@ pub struct AddNumbers {
     /// ISO 3166-1 alpha-2.
     #[schema(example = "US")]
     region: Option<String>,
-    /// Not offered by this version.
-    #[schema(value_type = Option<Vec<String>>)]
-    reach: Option<serde::de::IgnoredAny>,
+    /// Prefixes that these numbers reach and are reached from; everywhere if not said. Only people of these prefixes are
+    /// bound to them.
+    #[schema(example = json!(["+1"]), max_items = 64)]
+    reach: Option<Vec<String>>,
+    /// The carriers that may carry what these numbers send; the pool's if not said.
+    #[schema(max_items = 8)]
+    carriers: Option<Vec<String>>,
 }
 
 /// A pool.
@@ -55,12 +62,18 @@ pub struct PoolAnswer {
     name: String,
     carrier: String,
     shared: bool,
+    /// Free numbers below which `alert.pool_low` tells.
+    low_water: Option<u64>,
     /// Numbers that carry nothing.
     free: u64,
     /// Numbers that carry at least one alias.
     bound: u64,
     /// Numbers that rest after an alias ended.
     cooling: u64,
+    /// Numbers taken out of allocation for good, whatever they carry still.
+    draining: u64,
+    /// Numbers that an operator set aside, whatever they carry still.
+    quarantined: u64,
 }
 
 /// How many numbers were added.
@@ -71,8 +84,9 @@ pub struct Added {
 
 impl From<PoolView> for PoolAnswer {
     fn from(view: PoolView) -> Self {
-        let PoolView { id, name, carrier, shared, counts } = view;
-        Self { id, name, carrier, shared, free: counts.free, bound: counts.bound, cooling: counts.cooling }
+        let PoolView { id, name, carrier, shared, low_water, counts } = view;
+        let PoolCounts { free, bound, cooling, draining, quarantined } = counts;
+        Self { id, name, carrier, shared, low_water, free, bound, cooling, draining, quarantined }
     }
 }
 
@@ -85,7 +99,12 @@ pub async fn create(call: Call, body: Body) -> Result<Answer, Problem> {
         fields::text("name", &wish.name)?;
         fields::text("carrier", &wish.carrier)?;
         let permit = call.permit(Action::PoolManage, Pools {}).await?;
-        let new = NewPool { name: wish.name, carrier: wish.carrier, shared: wish.shared.unwrap_or(false) };
+        let new = NewPool {
+            name: wish.name,
+            carrier: wish.carrier,
+            shared: wish.shared.unwrap_or(false),
+            low_water: wish.low_water.map(u64::from),
+        };
         Answer::created(&PoolAnswer::from(call.api.alias.create_pool(&permit, new).await?))
     })
     .await
@@ -146,7 +165,6 @@ pub async fn drain(call: Call) -> Result<Answer, Problem> {
 
 impl AddNumbers {
     fn import(self) -> Result<Import, Problem> {
-        fields::unsupported("reach", self.reach.as_ref())?;
         if self.numbers.len() > crate::vault::MAX_BATCH {
             return Err(Problem::new(Code::BatchTooLarge));
         }
@@ -156,10 +174,13 @@ impl AddNumbers {
         let numbered = |(place, text): (usize, &String)| {
             fields::virtual_number("", text).map_err(|_| Problem::at(Code::InvalidField, format!("numbers[{place}]")))
         };
-        Ok(Import {
-            numbers: self.numbers.iter().enumerate().map(numbered).collect::<Result<_, _>>()?,
-            capabilities: self.capabilities.into_iter().flatten().map(|c| c.as_str().to_owned()).collect(),
+        let numbers = self.numbers.iter().enumerate().map(numbered).collect::<Result<Vec<_>, _>>()?;
+        let traits = Traits {
             region: fields::region("region", self.region.as_deref())?,
-        })
+            capabilities: Capability::names(self.capabilities),
+            reach: self.reach.unwrap_or_default(),
+            carriers: self.carriers.unwrap_or_default(),
+        };
+        Ok(Import::alike(numbers, &traits))
     }
 }

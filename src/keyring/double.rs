@@ -162,6 +162,7 @@ fn not_here<T>() -> Result<T, StoreError> {
     Err(StoreError::Unavailable("not kept here".into()))
 }
 
+impl crate::store::AliasStore for MemoryStore {}
 impl crate::store::Notices for MemoryStore {}
 
 #[async_trait]

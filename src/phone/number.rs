@@ -81,6 +81,15 @@ impl PhoneNumber {
         VirtualNumber(self.0)
     }
 
+    /// Whether it begins with these digits, one or more, which a `+` may precede.
+    pub(crate) fn begins_with(&self, prefix: &str) -> bool {
+        let prefix = prefix.strip_prefix('+').unwrap_or(prefix);
+        let Ok(wanted) = prefix.parse::<u64>() else { return false };
+        let (length, own) = (prefix.len(), self.0.checked_ilog10().map_or(1, |log| log as usize + 1));
+        let Some(tail) = own.checked_sub(length).and_then(|tail| u32::try_from(tail).ok()) else { return false };
+        10_u64.checked_pow(tail).is_some_and(|unit| self.0 / unit == wanted)
+    }
+
     pub(super) fn digits(&self) -> u64 {
         self.0
     }
@@ -152,3 +161,19 @@ pub enum LineType {
 }
 
 const MAX_E164: u64 = 999_999_999_999_999;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_the_first_digits_and_no_others() {
+        let begins = |prefix| PhoneNumber::from_digits(447_700_900_123).is_some_and(|it| it.begins_with(prefix));
+        for prefix in ["+44", "44", "4", "+447700900123"] {
+            assert!(begins(prefix), "{prefix}");
+        }
+        for prefix in ["+4", "+1", "+45", "7700", "", "+", "+4477009001234", "x"] {
+            assert_eq!(begins(prefix), prefix == "+4", "{prefix}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Services see only the traits [`Store`] and [`Scratch`]; which adapter stands behind them is decided in `app.rs`.
 
+mod aliases;
 mod approvals;
 mod erasures;
 mod holding;
@@ -19,6 +20,7 @@ mod store;
 mod traffic;
 mod webhooks;
 
+pub use aliases::*;
 pub use approvals::*;
 pub use erasures::{Erasing, ErasureEntry, ErasureLog};
 pub use holding::{Holding, Telling};

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::rows::{AliasRow, BlindIndex, Party, TokenRow, VerificationRow};
+use super::aliases::{AliasRow, Party};
+use super::rows::{BlindIndex, TokenRow, VerificationRow};
 use super::traffic::{MessageRow, OutboxRow};
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, RecordId, TenantId, VerificationId};

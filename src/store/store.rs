@@ -17,6 +17,7 @@ use crate::ids::{
     WebhookId,
 };
 use crate::phone::VirtualNumber;
+use crate::store::aliases::*;
 use crate::store::approvals::*;
 use crate::store::holding::Holding;
 use crate::store::keys::*;
@@ -29,7 +30,7 @@ use crate::store::webhooks::*;
 
 /// The durable store.
 #[async_trait]
-pub trait Store: Notices + Send + Sync {
+pub trait Store: AliasStore + Notices {
     /// The deployment's one clock.
     fn now(&self) -> Timestamp;
 
@@ -498,6 +499,8 @@ pub enum Write {
     ExtendAlias { tenant: TenantId, id: AliasId, expires_at: Option<Timestamp> },
     /// Ends an active alias; its legs cool until `cool_until`, a `*` number rests until `rest_until`.
     EndAlias { tenant: TenantId, id: AliasId, status: AliasStatus, cool_until: Timestamp, rest_until: Timestamp },
+    /// Whatever else happens to aliases and numbers.
+    Alias(AliasWrite),
     /// Adds or refreshes a sender who can be answered through an `ax` alias.
     Sender(SenderRow),
 

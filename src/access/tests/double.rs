@@ -131,6 +131,7 @@ fn none() -> StoreError {
     StoreError::Unavailable("told to fail, or not in the double".into())
 }
 
+impl crate::store::AliasStore for Double {}
 impl crate::store::Notices for Double {}
 
 #[async_trait]

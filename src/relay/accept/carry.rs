@@ -14,7 +14,7 @@ use crate::ids::{self, RecordId, SubjectId};
 use crate::relay::answer::{self, Answer, Help};
 use crate::relay::{BODY, Relay, echo};
 use crate::store::{
-    AliasMode, BlindIndex, Change, Class, DeliveryStatus, LegTarget, MessageRow, OutboxRow, Progress, Recipient,
+    BlindIndex, Change, Class, DeliveryStatus, LegKey, LegTarget, MessageRow, OutboxRow, Progress, Recipient,
     SenderRow, Shown, Task, Write,
 };
 
@@ -56,6 +56,7 @@ impl Relay {
         let mut decision = match passage.leg.to {
             LegTarget::Person(record) => self.towards_person(envelope, &passage, record, text, parts).await?,
             LegTarget::Senders => self.towards_sender(envelope, &passage, &text, parts).await?,
+            LegTarget::LastSender | LegTarget::Members => return Err(passage.refused("unknown_sender")),
         };
         decision.print = Some(print);
         Ok(decision)
@@ -71,7 +72,7 @@ impl Relay {
         parts: u32,
     ) -> Result<Decision<'_>, Halt> {
         let (mut text, mut writes, mut tags) = (text, Vec::new(), None);
-        if passage.leg.from.is_none() {
+        if passage.leg.from == LegKey::Anyone {
             let seat;
             (seat, tags) = self.seat(envelope, passage).await?;
             if let Some(seat) = seat {
@@ -213,7 +214,7 @@ impl Relay {
             tenant: alias.tenant,
             alias: Some(alias.id),
             sender: out.sender.to_owned(),
-            from: Shown::Number(alias.number),
+            from: Shown::Number(passage.leg.shown),
             class: Class::Relay,
             to: out.to,
             body: Some(keys.seal_text(BODY, &ids::bytes(&id), &out.text)),
@@ -259,19 +260,17 @@ impl Passage {
 
     /// Who wrote, as events and history say.
     fn sender(&self, envelope: &Envelope) -> &'static str {
-        match (self.alias.mode, self.leg.from) {
-            (AliasMode::Axb, Some(from)) if from == self.alias.a.index => "a",
-            (AliasMode::Axb, Some(_)) => "b",
+        match self.leg.from.person() {
+            Some(from) if from == self.alias.a.index => "a",
+            Some(from) if self.alias.b.is_some_and(|b| b.index == from) => "b",
             _ => envelope.writer.kind(),
         }
     }
 
     /// The index of the party behind `record`.
     fn index_of(&self, record: RecordId) -> BlindIndex {
-        match self.alias.b {
-            Some(b) if b.record == record => b.index,
-            _ => self.alias.a.index,
-        }
+        let people = self.alias.people();
+        people.iter().find(|party| party.record == record).map_or(self.alias.a.index, |party| party.index)
     }
 }
 

@@ -116,7 +116,7 @@ impl House {
 
     pub(crate) async fn pool(&self, name: &str, numbers: &[u64]) -> PoolId {
         let permit = self.operate(Action::PoolManage, Pools {}).await;
-        let new = NewPool { name: name.into(), carrier: "line".into(), shared: false };
+        let new = NewPool { name: name.into(), carrier: "line".into(), shared: false, low_water: None };
         let pool = self.alias.create_pool(&permit, new).await.unwrap().id;
         self.import(pool, numbers).await.unwrap();
         pool
@@ -124,8 +124,8 @@ impl House {
 
     pub(crate) async fn import(&self, pool: PoolId, numbers: &[u64]) -> Result<u64, AliasError> {
         let permit = self.operate(Action::PoolManage, Pools {}).await;
-        let numbers = numbers.iter().map(|n| VirtualNumber::from_digits(*n).unwrap()).collect();
-        self.alias.import(&permit, pool, Import { numbers, capabilities: vec![], region: None }).await
+        let numbers = numbers.iter().map(|n| VirtualNumber::from_digits(*n).unwrap());
+        self.alias.import(&permit, pool, Import::alike(numbers, &Traits::default())).await
     }
 
     pub(crate) async fn wish(&self, mode: &str, a: &str, b: Option<&str>) -> Bind {
@@ -134,7 +134,7 @@ impl House {
             None => None,
         };
         let a = self.holder(a).await;
-        Bind { mode: mode.into(), a, b, number: None, pool: None, region: None, ttl: None, metadata: None }
+        Bind { b, ..Bind::of(mode, a) }
     }
 
     pub(crate) async fn bind(&self, wish: Bind) -> Result<AliasView, AliasError> {

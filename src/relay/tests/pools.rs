@@ -10,7 +10,7 @@ use crate::carrier::Accepted;
 use crate::event::{Mode, What};
 use crate::ids::fresh;
 use crate::phone::VirtualNumber;
-use crate::store::{AliasStatus, Change, NumberRow, PoolRow, Write};
+use crate::store::{AliasStatus, Change, NumberRow, PoolRow, Traits, Write};
 
 fn code<T>(result: Result<T, AliasError>) -> &'static str {
     result.err().and_then(|error| error.code()).unwrap_or("done")
@@ -72,12 +72,20 @@ async fn what_the_other_mode_calls_its_pool_takes_nobodys_number_away() {
     house.pool("p", &[X]).await;
     let now = house.store.now();
     let (name, carrier) = ("theirs".to_owned(), "main".to_owned());
-    let pool =
-        PoolRow { id: fresh(), tenant: fresh(), name, carrier, shared: false, mode: Mode::Live, created_at: now };
+    let pool = PoolRow {
+        id: fresh(),
+        tenant: fresh(),
+        name,
+        carrier,
+        shared: false,
+        mode: Mode::Live,
+        low_water: None,
+        created_at: now,
+    };
     let people = [447_700_900_001, 447_700_900_002].map(|digits| {
         let number = VirtualNumber::from_digits(digits).unwrap();
-        let capabilities = vec!["sms".to_owned()];
-        Write::Number(NumberRow { number, pool: pool.id, region: None, capabilities, draining: false, created_at: now })
+        let traits = Traits { capabilities: vec!["sms".to_owned()], ..Traits::default() };
+        Write::Number(NumberRow { number, pool: pool.id, traits, draining: false, aside: None, created_at: now })
     });
     let permit = house.operate(Action::PoolManage, Pools {}).await;
     let mut change = Change::telling(permit.event(now, What::Swept {})).with(Write::Pool(pool));

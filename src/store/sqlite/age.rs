@@ -3,6 +3,7 @@
 //! Nothing here scans while others wait. Verifications, messages and entries are found by their time-ordered keys, ended
 //! aliases and lapsed tokens by partial indexes; what test and erased tenants left by walking the table in stretches.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
@@ -241,12 +242,13 @@ fn free(tx: &Tx<'_>, alias: &RowKey) -> Result<(), StoreError> {
         .conn
         .prepare_cached("DELETE FROM leg WHERE alias = ? RETURNING x")?
         .query_map([alias], |row| row.get(0))?
-        .collect::<Result<Vec<i64>, _>>()?;
+        .collect::<Result<BTreeSet<i64>, _>>()?;
     for x in numbers {
         tx.conn
             .prepare_cached(
-                "UPDATE number SET use = 'free', rest_tenant = NULL, rest_party = NULL
-                 WHERE x = ?1 AND use IN ('star', 'pair') AND NOT EXISTS (SELECT 1 FROM leg WHERE leg.x = ?1)",
+                "UPDATE number SET load = max(load - 1, 0), use = iif(load > 1, use, 'free'),
+                     rest_tenant = NULL, rest_party = NULL
+                 WHERE x = ?1 AND use IN ('star', 'pair', 'ext')",
             )?
             .execute([x])?;
     }
@@ -288,6 +290,8 @@ pub(super) fn clear(tx: &Tx<'_>, tenant: TenantId) -> Result<(), StoreError> {
         "UPDATE number SET rest_tenant = NULL, rest_party = NULL WHERE rest_tenant = ?",
         "DELETE FROM number WHERE pool IN (SELECT id FROM pool WHERE tenant = ?)
              AND NOT EXISTS (SELECT 1 FROM leg WHERE leg.x = number.x)",
+        "DELETE FROM lot WHERE pool IN (SELECT id FROM pool WHERE tenant = ?)
+             AND NOT EXISTS (SELECT 1 FROM number WHERE number.lot = lot.id)",
         "DELETE FROM pool WHERE tenant = ? AND NOT EXISTS (SELECT 1 FROM number WHERE number.pool = pool.id)",
         "UPDATE tenant SET cleared = 1 WHERE id = ?",
     ] {

@@ -1,123 +1,56 @@
-//! Aliases and their legs.
+//! Aliases: bound, extended, adjusted, ended, read.
 //!
-//! `leg` holds live legs only, and its keys decide: (x, party) is primary, and (x, use) refers to the number's use, so
-//! that no two aliases can have one (x, party) and no star can share its x. What ended stays in `cooling` and in the
-//! number's rest.
-
-use std::collections::BTreeSet;
+//! `leg` ([`super::leg`]) holds live legs only, and its keys decide: (x, party) is primary, and (x, use) refers to the
+//! number's use, so that no two aliases can have one (x, party) and no star can share its x. What ended stays in
+//! `cooling` and in the number's rest.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{exists_means, id};
+use super::columns::{id, words};
 use super::writer::Tx;
+use super::{leg, place};
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, TenantId, bytes};
-use crate::phone::VirtualNumber;
-use crate::store::{AliasFilter, AliasRow, AliasStatus, BlindIndex, Conflict, LegRow, LegTarget, Party, StoreError};
-
-/// The party of a leg that anyone may take.
-const ANYONE: &[u8] = &[];
+use crate::store::{
+    AliasFilter, AliasMode, AliasRow, AliasStatus, Conflict, Disclose, LegRow, Party, StoreError, Unknown,
+};
 
 pub(super) fn bind(tx: &Tx<'_>, alias: &AliasRow, legs: &[LegRow]) -> Result<(), StoreError> {
-    let star = legs.iter().any(|leg| leg.from.is_none());
-    for x in legs.iter().map(|leg| leg.number).collect::<BTreeSet<_>>() {
-        occupy(tx, alias, x, star)?;
+    for x in alias.numbers() {
+        place::occupy(tx, alias, x)?;
     }
     insert(tx, alias)?;
-    for leg in legs {
-        if !star {
-            refuse_cooling(tx, alias, leg)?;
-        }
-        add_leg(tx, leg, star)?;
+    set_members(tx, alias)?;
+    for row in legs {
+        place::refuse_cooling(tx, alias, row)?;
+        leg::add(tx, row, alias.mode.usage())?;
     }
-    Ok(())
-}
-
-/// Brings `x` into use, if its state and its rest allow it.
-fn occupy(tx: &Tx<'_>, alias: &AliasRow, x: VirtualNumber, star: bool) -> Result<(), StoreError> {
-    let occupied = if star {
-        tx.conn
-            .prepare_cached(
-                "UPDATE number SET use = 'star' WHERE x = ?1 AND pool = ?2 AND NOT draining
-                 AND (use = 'free' OR (use IN ('cool', 'rest') AND idle_until <= ?3)
-                      OR (use = 'rest' AND rest_tenant = ?4 AND rest_party = ?5))",
-            )?
-            .execute(params![x, bytes(&alias.pool), tx.now, bytes(&alias.tenant), alias.a.index])?
-    } else {
-        tx.conn
-            .prepare_cached(
-                "UPDATE number SET use = 'pair' WHERE x = ?1 AND pool = ?2 AND NOT draining
-                 AND (use IN ('free', 'pair', 'cool') OR (use = 'rest' AND idle_until <= ?3))",
-            )?
-            .execute(params![x, bytes(&alias.pool), tx.now])?
-    };
-    if occupied > 0 {
-        return Ok(());
-    }
-    let there: bool = tx
-        .conn
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM number WHERE x = ? AND pool = ?)")?
-        .query_row(params![x, bytes(&alias.pool)], |row| row.get(0))?;
-    Err(StoreError::Conflict(if there { Conflict::LegTaken } else { Conflict::Missing }))
-}
-
-/// A person may meet another on this x only after the time for which the last one there is kept.
-fn refuse_cooling(tx: &Tx<'_>, alias: &AliasRow, leg: &LegRow) -> Result<(), StoreError> {
-    let Some(party) = leg.from else { return Ok(()) };
-    let cooling: bool = tx
-        .conn
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM cooling WHERE x = ? AND party = ? AND until > ? AND counterpart IS NOT ?)",
-        )?
-        .query_row(params![leg.number, party, tx.now, counterpart(alias, party)], |row| row.get(0))?;
-    if cooling { Err(StoreError::Conflict(Conflict::LegTaken)) } else { Ok(()) }
-}
-
-/// Whom `party` meets through the alias, if that is one person.
-fn counterpart(alias: &AliasRow, party: BlindIndex) -> Option<BlindIndex> {
-    let b = alias.b.map(|b| b.index);
-    if party == alias.a.index { b } else { Some(alias.a.index).filter(|_| b == Some(party)) }
-}
-
-fn add_leg(tx: &Tx<'_>, leg: &LegRow, star: bool) -> Result<(), StoreError> {
-    let target = match leg.to {
-        LegTarget::Person(record) => Some(record),
-        LegTarget::Senders => None,
-    };
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO leg (x, party, use, alias, tenant, target, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            leg.number,
-            leg.from.as_ref().map_or(ANYONE, |party| &party.0),
-            if star { "star" } else { "pair" },
-            bytes(&leg.alias),
-            bytes(&leg.tenant),
-            target,
-            leg.expires_at,
-        ])
-        .map_err(exists_means(Conflict::LegTaken))?;
     Ok(())
 }
 
 fn insert(tx: &Tx<'_>, row: &AliasRow) -> Result<(), StoreError> {
     tx.conn
         .prepare_cached(
-            "INSERT INTO alias (id, tenant, mode, x, pool, a_record, a_index, b_record, b_index, audience, credential,
-                 status, metadata, created_at, expires_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO alias (id, tenant, mode, x, y, extension, pool, a_record, a_index, b_record, b_index, disclose,
+                 unknown, content, capabilities, audience, credential, status, metadata, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             bytes(&row.id),
             bytes(&row.tenant),
             row.mode,
             row.number,
+            row.number_y,
+            row.extension,
             bytes(&row.pool),
             row.a.record,
             row.a.index,
             row.b.map(|b| b.record),
             row.b.map(|b| b.index),
+            row.disclose,
+            row.unknown,
+            row.content,
+            row.capabilities.join(" "),
             row.audience,
             bytes(&row.credential),
             row.status,
@@ -125,6 +58,19 @@ fn insert(tx: &Tx<'_>, row: &AliasRow) -> Result<(), StoreError> {
             row.created_at,
             row.expires_at,
         ])?;
+    Ok(())
+}
+
+/// Writes the team as the row has it.
+pub(super) fn set_members(tx: &Tx<'_>, row: &AliasRow) -> Result<(), StoreError> {
+    if row.mode != AliasMode::Axg {
+        return Ok(());
+    }
+    tx.conn.prepare_cached("DELETE FROM alias_member WHERE alias = ?")?.execute([bytes(&row.id)])?;
+    let mut add = tx.conn.prepare_cached("INSERT INTO alias_member (alias, n, record, idx) VALUES (?, ?, ?, ?)")?;
+    for (n, member) in (0_i64..).zip(&row.members) {
+        add.execute(params![bytes(&row.id), n, member.record, member.index])?;
+    }
     Ok(())
 }
 
@@ -145,18 +91,24 @@ pub(super) fn extend(
     if extended == 0 {
         return Err(over_or_missing(tx, tenant, id)?);
     }
-    tx.conn
-        .prepare_cached("UPDATE leg SET expires_at = ? WHERE alias = ?")?
-        .execute(params![expires_at, bytes(&id)])?;
-    Ok(())
+    leg::extend(tx, id, expires_at)
 }
 
-/// The ends of the times for which an ended alias's places are kept.
-pub(super) struct Kept {
-    /// A pair's (x, party).
-    pub(super) cool_until: Timestamp,
-    /// A star's x.
-    pub(super) rest_until: Timestamp,
+pub(super) fn adjust(
+    tx: &Tx<'_>,
+    tenant: TenantId,
+    id: AliasId,
+    disclose: Disclose,
+    unknown: Unknown,
+) -> Result<(), StoreError> {
+    let adjusted = tx
+        .conn
+        .prepare_cached(
+            "UPDATE alias SET disclose = ?1, unknown = ?2
+             WHERE id = ?3 AND tenant = ?4 AND status = 0 AND (expires_at IS NULL OR expires_at > ?5)",
+        )?
+        .execute(params![disclose, unknown, bytes(&id), bytes(&tenant), tx.now])?;
+    if adjusted == 0 { Err(over_or_missing(tx, tenant, id)?) } else { Ok(()) }
 }
 
 pub(super) fn end(
@@ -164,7 +116,7 @@ pub(super) fn end(
     tenant: TenantId,
     id: AliasId,
     status: AliasStatus,
-    kept: &Kept,
+    kept: &place::Kept,
 ) -> Result<(), StoreError> {
     let ended = tx
         .conn
@@ -173,67 +125,31 @@ pub(super) fn end(
         )?
         .query_row(params![status, tx.now, bytes(&id), bytes(&tenant)], alias)
         .optional()?;
-    let Some(alias) = ended else { return Err(over_or_missing(tx, tenant, id)?) };
-    let legs = tx
-        .conn
-        .prepare_cached("DELETE FROM leg WHERE alias = ? RETURNING x, party, use")?
-        .query_map([bytes(&id)], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)? == "star")))?
-        .collect::<Result<Vec<(VirtualNumber, Vec<u8>, bool)>, _>>()?;
-    for (x, party, star) in legs {
-        if star {
-            rest(tx, &alias, x, kept)?;
-        } else if let Ok(party) = party.try_into() {
-            cool(tx, &alias, x, BlindIndex(party), kept)?;
-        }
-    }
-    Ok(())
+    let Some(mut alias) = ended else { return Err(over_or_missing(tx, tenant, id)?) };
+    complete(tx.conn, &mut alias)?;
+    place::leave(tx, &alias, kept)
 }
 
-fn rest(tx: &Tx<'_>, alias: &AliasRow, x: VirtualNumber, kept: &Kept) -> Result<(), StoreError> {
-    tx.conn
-        .prepare_cached(
-            "UPDATE number SET use = 'rest', idle_until = max(?1, ?2), rest_tenant = ?3, rest_party = ?4 WHERE x = ?5",
-        )?
-        .execute(params![kept.rest_until, kept.cool_until, bytes(&alias.tenant), alias.a.index, x])?;
-    Ok(())
-}
-
-/// The x stays in use while other pairs meet on it.
-fn cool(tx: &Tx<'_>, alias: &AliasRow, x: VirtualNumber, party: BlindIndex, kept: &Kept) -> Result<(), StoreError> {
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO cooling (x, party, counterpart, until) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET counterpart = excluded.counterpart, until = max(until, excluded.until)",
-        )?
-        .execute(params![x, party, counterpart(alias, party), kept.cool_until])?;
-    tx.conn
-        .prepare_cached(
-            "UPDATE number SET idle_until = max(idle_until, ?2),
-                 use = iif(EXISTS (SELECT 1 FROM leg WHERE leg.x = ?1), use, 'cool')
-             WHERE x = ?1",
-        )?
-        .execute(params![x, kept.cool_until])?;
-    Ok(())
-}
-
-fn over_or_missing(tx: &Tx<'_>, tenant: TenantId, id: AliasId) -> Result<StoreError, StoreError> {
+pub(super) fn over_or_missing(tx: &Tx<'_>, tenant: TenantId, id: AliasId) -> Result<StoreError, StoreError> {
     Ok(StoreError::Conflict(if find(tx.conn, tenant, id)?.is_some() { Conflict::AliasOver } else { Conflict::Missing }))
 }
 
 pub(super) fn find(conn: &Connection, tenant: TenantId, id: AliasId) -> Result<Option<AliasRow>, StoreError> {
-    Ok(conn
+    let mut found = conn
         .prepare_cached("SELECT * FROM alias WHERE id = ? AND tenant = ?")?
         .query_row(params![bytes(&id), bytes(&tenant)], alias)
-        .optional()?)
+        .optional()?;
+    found.iter_mut().try_for_each(|row| complete(conn, row))?;
+    Ok(found)
 }
 
 pub(super) fn list(conn: &Connection, filter: &AliasFilter) -> Result<Vec<AliasRow>, StoreError> {
     let sql = match (&filter.tenant, &filter.number) {
-        (_, Some(_)) => listed!("x = ?2 AND (?1 IS NULL OR tenant = ?1)"),
+        (_, Some(_)) => listed!("(x = ?2 OR y = ?2) AND (?1 IS NULL OR tenant = ?1)"),
         (Some(_), None) => listed!("tenant = ?1 AND ?2 IS NULL"),
         (None, None) => listed!("?1 IS NULL AND ?2 IS NULL"),
     };
-    Ok(conn
+    let rows = conn
         .prepare_cached(sql)?
         .query_map(
             params![
@@ -246,7 +162,8 @@ pub(super) fn list(conn: &Connection, filter: &AliasFilter) -> Result<Vec<AliasR
             ],
             alias,
         )?
-        .collect::<Result<_, _>>()?)
+        .collect::<Result<_, _>>()?;
+    completed(conn, rows)
 }
 
 macro_rules! listed {
@@ -262,43 +179,34 @@ macro_rules! listed {
 use listed;
 
 pub(super) fn lapsed(conn: &Connection, now: Timestamp, limit: u32) -> Result<Vec<AliasRow>, StoreError> {
-    Ok(conn
+    let rows = conn
         .prepare_cached(
             "SELECT * FROM alias WHERE status = 0 AND expires_at IS NOT NULL AND expires_at <= ?
              ORDER BY expires_at LIMIT ?",
         )?
         .query_map(params![now, limit], alias)?
-        .collect::<Result<_, _>>()?)
+        .collect::<Result<_, _>>()?;
+    completed(conn, rows)
 }
 
-/// The live leg of this writer, else the one of anyone.
-pub(super) fn leg(
-    conn: &Connection,
-    x: VirtualNumber,
-    party: Option<BlindIndex>,
-    now: Timestamp,
-) -> Result<Option<LegRow>, StoreError> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT * FROM leg WHERE x = ?1 AND party IN (?2, x'') AND (expires_at IS NULL OR expires_at > ?3)
-             ORDER BY party DESC LIMIT 1",
-        )?
-        .query_row(params![x, party.as_ref().map_or(ANYONE, |party| &party.0), now], leg_row)
-        .optional()?)
+/// Rows with their teams.
+pub(super) fn completed(conn: &Connection, mut rows: Vec<AliasRow>) -> Result<Vec<AliasRow>, StoreError> {
+    rows.iter_mut().try_for_each(|row| complete(conn, row))?;
+    Ok(rows)
 }
 
-fn leg_row(row: &Row<'_>) -> rusqlite::Result<LegRow> {
-    let party: Vec<u8> = row.get("party")?;
-    Ok(LegRow {
-        number: row.get("x")?,
-        from: party.try_into().ok().map(BlindIndex),
-        alias: id(row, "alias")?,
-        tenant: id(row, "tenant")?,
-        to: row.get::<_, Option<_>>("target")?.map_or(LegTarget::Senders, LegTarget::Person),
-        expires_at: row.get("expires_at")?,
-    })
+/// Reads a row's team, which stands in a table of its own.
+pub(super) fn complete(conn: &Connection, row: &mut AliasRow) -> Result<(), StoreError> {
+    if row.mode == AliasMode::Axg {
+        row.members = conn
+            .prepare_cached("SELECT record, idx FROM alias_member WHERE alias = ? ORDER BY n")?
+            .query_map([bytes(&row.id)], |row| Ok(Party { record: row.get(0)?, index: row.get(1)? }))?
+            .collect::<Result<_, _>>()?;
+    }
+    Ok(())
 }
 
+/// A row without its team, see [`complete`].
 pub(super) fn alias(row: &Row<'_>) -> rusqlite::Result<AliasRow> {
     let b = row.get::<_, Option<_>>("b_record")?.zip(row.get::<_, Option<_>>("b_index")?);
     Ok(AliasRow {
@@ -306,9 +214,16 @@ pub(super) fn alias(row: &Row<'_>) -> rusqlite::Result<AliasRow> {
         tenant: id(row, "tenant")?,
         mode: row.get("mode")?,
         number: row.get("x")?,
+        number_y: row.get("y")?,
+        extension: row.get("extension")?,
         pool: id(row, "pool")?,
         a: Party { record: row.get("a_record")?, index: row.get("a_index")? },
         b: b.map(|(record, index)| Party { record, index }),
+        members: Vec::new(),
+        disclose: row.get("disclose")?,
+        unknown: row.get("unknown")?,
+        content: row.get("content")?,
+        capabilities: words(row, "capabilities")?,
         audience: row.get("audience")?,
         credential: id(row, "credential")?,
         status: row.get("status")?,

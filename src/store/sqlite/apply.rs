@@ -3,10 +3,10 @@
 use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
-    access, age, alias, approval, budget, delivery, erase, keys, lookalike, message, notice, outbox, policy, pool,
-    renumber, suppression, sweep, token, told, verification, webhook,
+    access, age, alias, approval, budget, delivery, erase, keys, leg, lookalike, message, notice, outbox, place,
+    policy, pool, rebind, renumber, suppression, sweep, token, told, verification, webhook,
 };
-use crate::store::{Change, Committed, StoreError, Write};
+use crate::store::{AliasWrite, Change, Committed, StoreError, Write};
 
 /// A change whose entries are made, ready for the writer.
 pub(super) struct Prepared {
@@ -131,8 +131,9 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::BindAlias { alias: row, legs } => alias::bind(tx, &row, &legs),
         Write::ExtendAlias { tenant, id, expires_at } => alias::extend(tx, tenant, id, expires_at),
         Write::EndAlias { tenant, id, status, cool_until, rest_until } => {
-            alias::end(tx, tenant, id, status, &alias::Kept { cool_until, rest_until })
+            alias::end(tx, tenant, id, status, &place::Kept { cool_until, rest_until })
         }
+        Write::Alias(write) => arrange(tx, write),
         Write::Sender(row) => message::put_sender(tx, &row),
         Write::Message(row) => message::add(tx, &row),
         Write::Suppress(row) => suppression::add(tx, &row),
@@ -172,5 +173,18 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
             committed.aged = usize::from(is_full);
             Ok(())
         }
+    }
+}
+
+fn arrange(tx: &Tx<'_>, write: AliasWrite) -> Result<(), StoreError> {
+    match write {
+        AliasWrite::OpenSession(row) => leg::open_session(tx, &row),
+        AliasWrite::Rebind { was, alias, legs, cool_until } => {
+            rebind::rebind(tx, &was, &alias, &legs, &place::Kept { cool_until, rest_until: cool_until })
+        }
+        AliasWrite::Adjust { tenant, id, disclose, unknown } => alias::adjust(tx, tenant, id, disclose, unknown),
+        AliasWrite::SetAside { pool, number, reason } => pool::set_aside(tx, pool, number, reason.as_deref()),
+        AliasWrite::LowWater { pool, low_water } => pool::set_low_water(tx, pool, low_water),
+        AliasWrite::ToldLow { pool, told } => pool::told_low(tx, pool, told),
     }
 }

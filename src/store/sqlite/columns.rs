@@ -11,8 +11,9 @@ use crate::event::{Leaf, Mode, Role};
 use crate::ids::{RecordId, bytes, from_bytes};
 use crate::phone::VirtualNumber;
 use crate::store::{
-    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, BudgetKind, CellKind, Class, Conflict, DeliveryStatus, Failure,
-    Lane, NoticeState, PolicySource, PolicyStatus, Scope, Sealed, StoreError, Task, VerificationStatus,
+    AliasMode, AliasStatus, ApprovalStatus, BlindIndex, BudgetKind, CellKind, Class, Conflict, DeliveryStatus,
+    Disclose, Failure, Lane, LegKey, LotId, NoticeState, PolicySource, PolicyStatus, Scope, Sealed, StoreError, Task,
+    Unknown, Usage, VerificationStatus,
 };
 
 macro_rules! coded {
@@ -36,7 +37,9 @@ macro_rules! coded {
 
 coded!(Mode { Live = 0, Test = 1 });
 coded!(CellKind { Token = 0, Sender = 1, Message = 2 });
-coded!(AliasMode { Ax = 0, Axb = 1 });
+coded!(AliasMode { Ax = 0, Axb = 1, Axn = 2, Axe = 3, Axyb = 4, Axg = 5 });
+coded!(Disclose { None = 0, MaskedCode = 1, Code = 2, Text = 3 });
+coded!(Unknown { Drop = 0, Reply = 1, Webhook = 2 });
 coded!(AliasStatus { Active = 0, Released = 1, Expired = 2 });
 coded!(ApprovalStatus { Pending = 0, Approved = 1, Denied = 2, Expired = 3, Used = 4 });
 coded!(BudgetKind { Reveal = 0, Lookup = 1, Tokenize = 2 });
@@ -94,7 +97,44 @@ wrapped!(RecordId, |it| it.0.cast_signed(), |raw: i64| Ok(Self(raw.cast_unsigned
 wrapped!(VirtualNumber, |it| it.digits().cast_signed(), |raw: i64| Self::from_digits(raw.cast_unsigned())
     .ok_or(FromSqlError::OutOfRange(raw)));
 wrapped!(Scope, |it| scope_text(*it), |raw: String| scope(&raw).ok_or(FromSqlError::InvalidType));
+wrapped!(LotId, |it| it.0, |raw: i64| Ok(Self(raw)));
 wrapped!(Role, |it| it.as_str(), |raw: String| Self::parse(&raw).ok_or(FromSqlError::InvalidType));
+
+/// Empty is anyone, 16 bytes are a person, 1 to 8 digits an extension.
+impl ToSql for LegKey {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::from(match self {
+            Self::Anyone => &[][..],
+            Self::Person(index) => &index.0,
+            Self::Extension(digits) => digits.as_bytes(),
+        }))
+    }
+}
+
+impl FromSql for LegKey {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let bytes = value.as_blob()?;
+        match (bytes.len(), <[u8; 16]>::try_from(bytes)) {
+            (0, _) => Ok(Self::Anyone),
+            (_, Ok(index)) => Ok(Self::Person(BlindIndex(index))),
+            (1..=8, _) if bytes.iter().all(u8::is_ascii_digit) => {
+                Ok(Self::Extension(bytes.iter().copied().map(char::from).collect()))
+            }
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
+impl Usage {
+    /// As `number.use` and `leg.use` say it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Star => "star",
+            Self::Pair => "pair",
+            Self::Ext => "ext",
+        }
+    }
+}
 
 /// A code is `v`, the verification and the two bytes of its number; a message is `m` and its id.
 impl ToSql for Task {
@@ -187,4 +227,9 @@ pub(super) fn exists_means(conflict: Conflict) -> impl Fn(Error) -> StoreError {
         StoreError::Conflict(Conflict::Exists) => StoreError::Conflict(conflict),
         other => other,
     }
+}
+
+/// Reads a list of words from a column.
+pub(super) fn words(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<String>> {
+    Ok(row.get::<_, String>(column)?.split_whitespace().map(str::to_owned).collect())
 }

@@ -6,11 +6,11 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::people;
 use super::writer::Tx;
+use super::{leg, people, place};
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, RecordId, TenantId, bytes};
-use crate::store::{AliasRow, AliasStatus, BlindIndex, Conflict, Erased, Erasure, StoreError};
+use crate::store::{AliasRow, AliasStatus, BlindIndex, Conflict, Erased, Erasure, LegKey, StoreError};
 
 /// A person's place in what is left of an alias: no index under any key.
 const NOBODY: BlindIndex = BlindIndex([0; 16]);
@@ -60,7 +60,8 @@ fn records(tx: &Tx<'_>, what: &Erasure) -> Result<u64, StoreError> {
 /// altogether; else they stay as what the tenant had, without the person.
 fn forget_alias(tx: &Tx<'_>, what: &Erasure, alias: &AliasRow) -> Result<(), StoreError> {
     let id = bytes(&alias.id);
-    let person = if what.places.contains(&alias.a.index) { alias.a.index } else { alias.b.map_or(NOBODY, |b| b.index) };
+    let person = alias.people().into_iter().map(|party| party.index).find(|index| what.places.contains(index));
+    let person = person.unwrap_or(NOBODY);
     end(tx, what, alias, person)?;
     leave_places(tx, alias, person)?;
     tx.conn.prepare_cached("DELETE FROM sender WHERE alias = ?")?.execute([id])?;
@@ -80,6 +81,9 @@ fn forget_alias(tx: &Tx<'_>, what: &Erasure, alias: &AliasRow) -> Result<(), Sto
                  WHERE id = ?3",
             )?
             .execute(params![person, NOBODY, id])?;
+        tx.conn
+            .prepare_cached("UPDATE alias_member SET idx = ? WHERE alias = ? AND idx = ?")?
+            .execute(params![NOBODY, id, person])?;
     }
     Ok(())
 }
@@ -98,62 +102,28 @@ fn end(tx: &Tx<'_>, what: &Erasure, alias: &AliasRow, person: BlindIndex) -> Res
         // Nobody told of its end: read again.
         return Err(StoreError::Conflict(Conflict::Taken));
     }
-    let legs = tx
-        .conn
-        .prepare_cached("DELETE FROM leg WHERE alias = ? RETURNING party, use")?
-        .query_map([bytes(&alias.id)], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<Vec<(Vec<u8>, String)>, _>>()?;
-    for (party, of_use) in legs {
-        match <[u8; 16]>::try_from(party) {
-            _ if of_use == "star" => rest(tx, alias, what.rest_until)?,
-            Ok(party) if BlindIndex(party) != person => cool(tx, alias, BlindIndex(party), what.cool_until)?,
-            _ => cool_number(tx, alias, what.cool_until)?,
+    let kept = place::Kept { cool_until: what.cool_until, rest_until: what.rest_until };
+    for (x, key) in leg::take(tx, alias)? {
+        if key != LegKey::Person(person) {
+            place::keep(tx, x, &key, None, &kept)?;
         }
     }
-    Ok(())
-}
-
-fn rest(tx: &Tx<'_>, alias: &AliasRow, until: Timestamp) -> Result<(), StoreError> {
-    tx.conn
-        .prepare_cached(
-            "UPDATE number SET use = 'rest', idle_until = ?, rest_tenant = NULL, rest_party = NULL WHERE x = ?",
-        )?
-        .execute(params![until, alias.number])?;
-    Ok(())
-}
-
-fn cool(tx: &Tx<'_>, alias: &AliasRow, party: BlindIndex, until: Timestamp) -> Result<(), StoreError> {
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO cooling (x, party, counterpart, until) VALUES (?, ?, NULL, ?)
-             ON CONFLICT DO UPDATE SET counterpart = NULL, until = max(until, excluded.until)",
-        )?
-        .execute(params![alias.number, party, until])?;
-    cool_number(tx, alias, until)
-}
-
-fn cool_number(tx: &Tx<'_>, alias: &AliasRow, until: Timestamp) -> Result<(), StoreError> {
-    tx.conn
-        .prepare_cached(
-            "UPDATE number SET idle_until = max(idle_until, ?2),
-                 use = iif(EXISTS (SELECT 1 FROM leg WHERE leg.x = ?1), use, 'cool')
-             WHERE x = ?1 AND use IN ('pair', 'cool')",
-        )?
-        .execute(params![alias.number, until])?;
-    Ok(())
+    alias.numbers().try_for_each(|x| place::unload(tx, alias, x, None, &kept))
 }
 
 /// What earlier ends of this alias kept of the person.
 fn leave_places(tx: &Tx<'_>, alias: &AliasRow, person: BlindIndex) -> Result<(), StoreError> {
-    let place = params![alias.number, person];
-    tx.conn.prepare_cached("DELETE FROM cooling WHERE x = ? AND party = ?")?.execute(place)?;
-    tx.conn.prepare_cached("UPDATE cooling SET counterpart = NULL WHERE x = ? AND counterpart = ?")?.execute(place)?;
-    tx.conn
-        .prepare_cached(
-            "UPDATE number SET rest_tenant = NULL, rest_party = NULL
-             WHERE x = ? AND rest_party = ? AND rest_tenant = ?",
-        )?
-        .execute(params![alias.number, person, bytes(&alias.tenant)])?;
+    for x in alias.numbers() {
+        let at = params![x, person];
+        tx.conn.prepare_cached("DELETE FROM cooling WHERE x = ? AND party = ?")?.execute(at)?;
+        tx.conn.prepare_cached("UPDATE cooling SET counterpart = NULL WHERE x = ? AND counterpart = ?")?.execute(at)?;
+        tx.conn
+            .prepare_cached(
+                "UPDATE number SET rest_tenant = NULL, rest_party = NULL
+                 WHERE x = ? AND rest_party = ? AND rest_tenant = ?",
+            )?
+            .execute(params![x, person, bytes(&alias.tenant)])?;
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod columns;
 mod delivery;
 mod erase;
 mod keys;
+mod leg;
 mod log;
 mod lookalike;
 mod message;
@@ -29,10 +30,13 @@ pub(super) mod open;
 mod outbox;
 mod packed;
 mod people;
+mod place;
 mod policy;
 mod pool;
 mod readers;
+mod rebind;
 mod renumber;
+mod stock;
 mod suppression;
 mod sweep;
 mod token;
@@ -372,7 +376,7 @@ impl Store for SqliteStore {
     }
 
     async fn leg(&self, x: VirtualNumber, party: Option<BlindIndex>) -> Result<Option<LegRow>, StoreError> {
-        self.readers.point(|conn| alias::leg(conn, x, party, self.now()))
+        self.readers.point(|conn| leg::find(conn, x, party, self.now()))
     }
 
     async fn lapsed_aliases(&self, limit: u32) -> Result<Vec<AliasRow>, StoreError> {

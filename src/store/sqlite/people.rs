@@ -27,8 +27,11 @@ pub(super) fn held(conn: &Connection, of: &HeldBy) -> Result<Held, StoreError> {
 fn aliases(conn: &Connection, of: &HeldBy) -> Result<Vec<AliasRow>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT * FROM alias WHERE a_index = ?1 AND tenant = ?2 AND (?3 IS NULL OR a_record = ?3)
-         UNION ALL
-         SELECT * FROM alias WHERE b_index = ?1 AND tenant = ?2 AND (?3 IS NULL OR b_record = ?3)",
+         UNION
+         SELECT * FROM alias WHERE b_index = ?1 AND tenant = ?2 AND (?3 IS NULL OR b_record = ?3)
+         UNION
+         SELECT alias.* FROM alias JOIN alias_member ON alias_member.alias = alias.id
+         WHERE alias_member.idx = ?1 AND alias.tenant = ?2 AND (?3 IS NULL OR alias_member.record = ?3)",
     )?;
     let mut found = Vec::new();
     for place in &of.places {
@@ -36,7 +39,7 @@ fn aliases(conn: &Connection, of: &HeldBy) -> Result<Vec<AliasRow>, StoreError> 
             found.push(row?);
         }
     }
-    Ok(found)
+    alias::completed(conn, found)
 }
 
 fn messages(conn: &Connection, of: &HeldBy, aliases: &[AliasRow]) -> Result<Vec<MessageRow>, StoreError> {
@@ -111,7 +114,9 @@ pub(super) fn is_bound(
             "SELECT EXISTS (SELECT 1 FROM alias
                  WHERE a_index = ?1 AND tenant = ?2 AND status = 0 AND (?3 IS NULL OR a_record = ?3))
                  OR EXISTS (SELECT 1 FROM alias
-                 WHERE b_index = ?1 AND tenant = ?2 AND status = 0 AND (?3 IS NULL OR b_record = ?3))",
+                 WHERE b_index = ?1 AND tenant = ?2 AND status = 0 AND (?3 IS NULL OR b_record = ?3))
+                 OR EXISTS (SELECT 1 FROM alias_member JOIN alias ON alias.id = alias_member.alias
+                 WHERE idx = ?1 AND tenant = ?2 AND status = 0 AND (?3 IS NULL OR record = ?3))",
         )?
         .query_row(params![place, bytes(&tenant), record], |row| row.get(0))?)
 }

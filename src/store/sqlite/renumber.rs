@@ -4,30 +4,47 @@ use rusqlite::params;
 
 use super::columns::exists_means;
 use super::writer::Tx;
+use super::{alias, place};
 use crate::ids::bytes;
-use crate::store::{AliasRow, BlindIndex, Conflict, Move, Party, StoreError};
+use crate::phone::VirtualNumber;
+use crate::store::{AliasRow, BlindIndex, Conflict, LegKey, Move, Party, StoreError, Usage};
 
 /// All aliases or none.
 pub(super) fn renumber(tx: &Tx<'_>, change: &Move) -> Result<(), StoreError> {
-    for (alias, old, new) in &change.aliases {
-        refuse_cooling(tx, alias, old, new)?;
-        rename(tx, alias, old, new)?;
-        legs(tx, alias, old, new)?;
-        messages(tx, alias, old, new)?;
-        keep_free(tx, alias, old.index, change)?;
+    for (was, old, new) in &change.aliases {
+        let stood = places(tx, was, old)?;
+        rename(tx, was, old, new)?;
+        let now = alias::find(tx.conn, was.tenant, was.id)?.ok_or(StoreError::Conflict(Conflict::Missing))?;
+        for x in &stood {
+            refuse_cooling(tx, &now, *x, new)?;
+        }
+        legs(tx, was, old, new)?;
+        messages(tx, was, old, new)?;
+        for x in stood {
+            keep_free(tx, was, x, old.index, change)?;
+        }
     }
     Ok(())
 }
 
+/// The numbers on which the person has a leg of their own.
+fn places(tx: &Tx<'_>, alias: &AliasRow, old: &Party) -> Result<Vec<VirtualNumber>, StoreError> {
+    Ok(tx
+        .conn
+        .prepare_cached("SELECT x FROM leg WHERE alias = ? AND party = ?")?
+        .query_map(params![bytes(&alias.id), old.index], |row| row.get(0))?
+        .collect::<Result<_, _>>()?)
+}
+
 /// The new number may stand here for somebody else still.
-fn refuse_cooling(tx: &Tx<'_>, alias: &AliasRow, old: &Party, new: &Party) -> Result<(), StoreError> {
-    let counterpart = other(alias, old.index);
+fn refuse_cooling(tx: &Tx<'_>, alias: &AliasRow, x: VirtualNumber, new: &Party) -> Result<(), StoreError> {
+    let counterpart = alias.counterpart(&LegKey::Person(new.index));
     let cooling: bool = tx
         .conn
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM cooling WHERE x = ? AND party = ? AND until > ? AND counterpart IS NOT ?)",
         )?
-        .query_row(params![alias.number, new.index, tx.now, counterpart], |row| row.get(0))?;
+        .query_row(params![x, new.index, tx.now, counterpart], |row| row.get(0))?;
     if cooling { Err(StoreError::Conflict(Conflict::LegTaken)) } else { Ok(()) }
 }
 
@@ -41,7 +58,13 @@ fn rename(tx: &Tx<'_>, alias: &AliasRow, old: &Party, new: &Party) -> Result<(),
              WHERE id = ?4 AND status = 0",
         )?
         .execute(params![old.index, new.record, new.index, bytes(&alias.id)])?;
-    if renamed == 0 { Err(StoreError::Conflict(Conflict::AliasOver)) } else { Ok(()) }
+    if renamed == 0 {
+        return Err(StoreError::Conflict(Conflict::AliasOver));
+    }
+    tx.conn
+        .prepare_cached("UPDATE alias_member SET record = ?, idx = ? WHERE alias = ? AND idx = ?")?
+        .execute(params![new.record, new.index, bytes(&alias.id), old.index])?;
+    Ok(())
 }
 
 fn legs(tx: &Tx<'_>, alias: &AliasRow, old: &Party, new: &Party) -> Result<(), StoreError> {
@@ -68,21 +91,17 @@ fn messages(tx: &Tx<'_>, alias: &AliasRow, old: &Party, new: &Party) -> Result<(
 }
 
 /// Whoever has the old number next is not taken for the person by the other party.
-fn keep_free(tx: &Tx<'_>, alias: &AliasRow, old: BlindIndex, change: &Move) -> Result<(), StoreError> {
-    if alias.b.is_none() {
+fn keep_free(
+    tx: &Tx<'_>,
+    alias: &AliasRow,
+    x: VirtualNumber,
+    old: BlindIndex,
+    change: &Move,
+) -> Result<(), StoreError> {
+    if alias.mode.usage() != Usage::Pair {
         return Ok(());
     }
-    tx.conn
-        .prepare_cached(
-            "INSERT INTO cooling (x, party, counterpart, until) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET counterpart = excluded.counterpart, until = max(until, excluded.until)",
-        )?
-        .execute(params![alias.number, old, other(alias, old), change.cool_until])?;
-    Ok(())
-}
-
-/// Whom the person meets through the alias, if that is one person.
-fn other(alias: &AliasRow, person: BlindIndex) -> Option<BlindIndex> {
-    let b = alias.b?.index;
-    Some(if alias.a.index == person { b } else { alias.a.index })
+    let key = LegKey::Person(old);
+    let kept = place::Kept { cool_until: change.cool_until, rest_until: change.cool_until };
+    place::keep(tx, x, &key, alias.counterpart(&key), &kept)
 }

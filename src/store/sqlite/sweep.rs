@@ -46,7 +46,13 @@ pub(super) fn sweep(tx: &Tx<'_>) -> Result<(Vec<Settled>, bool), StoreError> {
     run("DELETE FROM cooling WHERE (x, party) IN (SELECT x, party FROM cooling WHERE until <= ? LIMIT ?)", &tx.now)?;
     run(
         "UPDATE number SET use = 'free', rest_tenant = NULL, rest_party = NULL
-         WHERE x IN (SELECT x FROM number WHERE use IN ('cool', 'rest') AND idle_until <= ? LIMIT ?)",
+         WHERE x IN (SELECT x FROM number INDEXED BY number_idle
+                     WHERE (use IN ('cool', 'rest') OR (use = 'ext' AND load = 0)) AND idle_until <= ? LIMIT ?)",
+        &tx.now,
+    )?;
+    run(
+        "DELETE FROM leg WHERE (x, party) IN (SELECT x, party FROM leg INDEXED BY leg_session
+             WHERE use = 'ext' AND length(party) = 16 AND expires_at <= ? LIMIT ?)",
         &tx.now,
     )?;
     run(

@@ -5,17 +5,22 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bauta::alias::leg;
 use bauta::event::Mode;
 use bauta::ids::{AliasId, PoolId, RecordId, TenantId, fresh};
 use bauta::phone::VirtualNumber;
 use bauta::store::{
-    AliasFilter, AliasMode, AliasRow, AliasStatus, Allocation, Conflict, LegRow, LegTarget, NumberRow, Party,
-    PoolCounts, PoolRow, StoreError, TenantRow, Write,
+    AliasFilter, AliasMode, AliasRow, AliasStatus, Allocation, Conflict, Disclose, LegKey, LegTarget, NumberRow, Party,
+    PoolCounts, PoolRow, StoreError, Strategy, TenantRow, Traits, Unknown, Usage, Write,
 };
 
 use super::{World, person};
 
 const DAY: u64 = 86_400;
+
+fn none() -> PoolCounts {
+    PoolCounts::default()
+}
 
 /// The `n`-th number of the British range that is set aside for fiction.
 pub fn x(n: u64) -> VirtualNumber {
@@ -31,19 +36,18 @@ pub fn pool_row(world: &World, tenant: TenantId) -> PoolRow {
         carrier: "sandbox".into(),
         shared: false,
         mode: Mode::Test,
+        low_water: None,
         created_at: world.now(),
     }
 }
 
+fn british() -> Traits {
+    let capabilities = vec!["sms".into(), "voice".into()];
+    Traits { region: Some("GB".into()), capabilities, ..Traits::default() }
+}
+
 pub fn number(world: &World, pool: PoolId, n: u64) -> NumberRow {
-    NumberRow {
-        number: x(n),
-        pool,
-        region: Some("GB".into()),
-        capabilities: vec!["sms".into(), "voice".into()],
-        draining: false,
-        created_at: world.now(),
-    }
+    NumberRow { number: x(n), pool, traits: british(), draining: false, aside: None, created_at: world.now() }
 }
 
 /// A pool of `count` numbers.
@@ -67,9 +71,16 @@ fn alias(world: &World, tenant: TenantId, pool: PoolId, number: VirtualNumber, a
         tenant,
         mode: if b.is_some() { AliasMode::Axb } else { AliasMode::Ax },
         number,
+        number_y: None,
+        extension: None,
         pool,
         a: party(a),
         b: b.map(party),
+        members: Vec::new(),
+        disclose: Disclose::None,
+        unknown: Unknown::Reply,
+        content: None,
+        capabilities: vec!["sms".into()],
         audience: None,
         credential: fresh(),
         status: AliasStatus::Active,
@@ -79,24 +90,8 @@ fn alias(world: &World, tenant: TenantId, pool: PoolId, number: VirtualNumber, a
     }
 }
 
-/// The legs that the two modes have.
 fn bind(row: &AliasRow) -> Write {
-    let leg = |from, to| LegRow {
-        number: row.number,
-        from,
-        alias: row.id,
-        tenant: row.tenant,
-        to,
-        expires_at: row.expires_at,
-    };
-    let legs = match row.b {
-        Some(b) => vec![
-            leg(Some(row.a.index), LegTarget::Person(b.record)),
-            leg(Some(b.index), LegTarget::Person(row.a.record)),
-        ],
-        None => vec![leg(None, LegTarget::Person(row.a.record)), leg(Some(row.a.index), LegTarget::Senders)],
-    };
-    Write::BindAlias { alias: Box::new(row.clone()), legs }
+    Write::BindAlias { alias: Box::new(row.clone()), legs: leg::legs(row) }
 }
 
 fn end(world: &World, tenant: TenantId, id: AliasId) -> Write {
@@ -109,13 +104,27 @@ fn end(world: &World, tenant: TenantId, id: AliasId) -> Write {
     }
 }
 
-fn wish(tenant: TenantId, pool: PoolId, a: u64, b: Option<u64>) -> Allocation {
+async fn wish(world: &World, tenant: TenantId, pool: PoolId, a: u64, b: Option<u64>) -> Allocation {
     let parties = match b {
         Some(b) => vec![(person(a), Some(person(b))), (person(b), Some(person(a)))],
         None => vec![(person(a), None)],
     };
-    let spread = RandomState::new().build_hasher().finish();
-    Allocation { pool, number: None, region: None, star: b.is_none(), parties, tenant, spread }
+    Allocation {
+        pool,
+        number: None,
+        lots: world.store.lots(pool).await.unwrap().iter().map(|lot| lot.id).collect(),
+        without: Vec::new(),
+        usage: if b.is_none() { Usage::Star } else { Usage::Pair },
+        parties,
+        owner: person(a),
+        tenant,
+        strategy: Strategy::Random,
+        spread: RandomState::new().build_hasher().finish(),
+    }
+}
+
+async fn allocate(world: &World, tenant: TenantId, pool: PoolId, a: u64, b: Option<u64>) -> Option<VirtualNumber> {
+    world.store.allocate(&wish(world, tenant, pool, a, b).await).await.unwrap()
 }
 
 pub async fn pools_are_seen_by_owner_and_sharers_of_its_mode(world: World) {
@@ -148,7 +157,7 @@ pub async fn a_number_is_in_one_pool(world: World) {
 /// Allocates and binds as a service would: again on a conflict.
 async fn allocate_and_bind(world: &World, tenant: TenantId, pool: PoolId, a: u64, b: Option<u64>) -> Option<AliasRow> {
     for _ in 0..1_000 {
-        let number = world.store.allocate(&wish(tenant, pool, a, b)).await.unwrap()?;
+        let number = allocate(world, tenant, pool, a, b).await?;
         let row = alias(world, tenant, pool, number, a, b);
         match world.write(bind(&row)).await {
             Ok(_) => return Some(row),
@@ -191,9 +200,9 @@ pub async fn binders_at_once_never_share_a_place(world: World) {
     }
     assert_eq!((taken.len(), without), (20, 44));
     let counts = world.store.pool_counts(stars).await.unwrap();
-    assert_eq!(counts, PoolCounts { free: 0, bound: 20, cooling: 0 });
+    assert_eq!(counts, PoolCounts { bound: 20, ..none() });
     let counts = world.store.pool_counts(pairs.id).await.unwrap();
-    assert_eq!(counts, PoolCounts { free: 6, bound: 64, cooling: 0 });
+    assert_eq!(counts, PoolCounts { free: 6, bound: 64, ..none() });
 }
 
 pub async fn a_star_shares_its_number_with_nobody(world: World) {
@@ -215,9 +224,9 @@ pub async fn a_star_shares_its_number_with_nobody(world: World) {
     World::refused(world.write(bind(&again)).await, Conflict::LegTaken);
     let foreign = AliasRow { pool: fresh(), ..alias(&world, tenant, pool, x(1), 7, Some(8)) };
     World::refused(world.write(bind(&foreign)).await, Conflict::Missing);
-    assert_eq!(world.store.allocate(&wish(tenant, pool, 9, None)).await.unwrap(), None);
-    assert_eq!(world.store.allocate(&wish(tenant, pool, 2, Some(9))).await.unwrap(), None);
-    assert_eq!(world.store.allocate(&wish(tenant, pool, 9, Some(10))).await.unwrap(), Some(x(1)));
+    assert_eq!(allocate(&world, tenant, pool, 9, None).await, None);
+    assert_eq!(allocate(&world, tenant, pool, 2, Some(9)).await, None);
+    assert_eq!(allocate(&world, tenant, pool, 9, Some(10)).await, Some(x(1)));
 }
 
 pub async fn a_pair_place_cools_for_others_but_not_for_the_same_counterpart(world: World) {
@@ -226,23 +235,23 @@ pub async fn a_pair_place_cools_for_others_but_not_for_the_same_counterpart(worl
     let first = alias(&world, tenant, pool, x(0), 1, Some(2));
     world.write(bind(&first)).await.unwrap();
     world.write(end(&world, tenant, first.id)).await.unwrap();
-    assert_eq!(world.store.pool_counts(pool).await.unwrap(), PoolCounts { free: 0, bound: 0, cooling: 1 });
+    assert_eq!(world.store.pool_counts(pool).await.unwrap(), PoolCounts { cooling: 1, ..none() });
     for (a, b) in [(1, 3), (3, 2), (2, 4)] {
-        assert_eq!(world.store.allocate(&wish(tenant, pool, a, Some(b))).await.unwrap(), None);
+        assert_eq!(allocate(&world, tenant, pool, a, Some(b)).await, None);
         World::refused(world.write(bind(&alias(&world, tenant, pool, x(0), a, Some(b)))).await, Conflict::LegTaken);
     }
-    assert_eq!(world.store.allocate(&wish(tenant, pool, 1, None)).await.unwrap(), None);
+    assert_eq!(allocate(&world, tenant, pool, 1, None).await, None);
     World::refused(world.write(bind(&alias(&world, tenant, pool, x(0), 1, None))).await, Conflict::LegTaken);
 
-    assert_eq!(world.store.allocate(&wish(tenant, pool, 2, Some(1))).await.unwrap(), Some(x(0)));
+    assert_eq!(allocate(&world, tenant, pool, 2, Some(1)).await, Some(x(0)));
     let again = alias(&world, tenant, pool, x(0), 2, Some(1));
     world.write(bind(&again)).await.unwrap();
-    assert_eq!(world.store.allocate(&wish(tenant, pool, 5, Some(6))).await.unwrap(), Some(x(0)));
+    assert_eq!(allocate(&world, tenant, pool, 5, Some(6)).await, Some(x(0)));
     world.write(end(&world, tenant, again.id)).await.unwrap();
 
     world.pass(7 * DAY);
-    assert_eq!(world.store.pool_counts(pool).await.unwrap(), PoolCounts { free: 1, bound: 0, cooling: 0 });
-    assert_eq!(world.store.allocate(&wish(tenant, pool, 1, None)).await.unwrap(), Some(x(0)));
+    assert_eq!(world.store.pool_counts(pool).await.unwrap(), PoolCounts { free: 1, ..none() });
+    assert_eq!(allocate(&world, tenant, pool, 1, None).await, Some(x(0)));
     world.write(bind(&alias(&world, tenant, pool, x(0), 1, Some(3)))).await.unwrap();
 }
 
@@ -255,7 +264,7 @@ pub async fn a_star_number_rests_for_others_but_comes_back_to_its_person(world: 
     assert_eq!(world.store.leg(x(0), Some(person(9))).await.unwrap(), None);
     world.pass(89 * DAY);
     for (tenant, a, b) in [(tenant, 2, None), (other, 1, None), (tenant, 1, Some(2))] {
-        assert_eq!(world.store.allocate(&wish(tenant, pool, a, b)).await.unwrap(), None);
+        assert_eq!(allocate(&world, tenant, pool, a, b).await, None);
         World::refused(world.write(bind(&alias(&world, tenant, pool, x(0), a, b))).await, Conflict::LegTaken);
     }
     assert_eq!(world.store.pool_counts(pool).await.unwrap().cooling, 1);
@@ -279,35 +288,37 @@ pub async fn a_refused_alias_leaves_nothing(world: World) {
 pub async fn allocation_minds_region_draining_and_wish(world: World) {
     let tenant = world.tenant().await;
     let pool = pool(&world, tenant, 3).await;
-    let french = NumberRow { region: Some("FR".into()), ..number(&world, pool, 3) };
-    world.write(Write::Number(french)).await.unwrap();
+    let french = Traits { region: Some("FR".into()), ..british() };
+    world.write(Write::Number(NumberRow { traits: french.clone(), ..number(&world, pool, 3) })).await.unwrap();
     let mut seen = HashSet::new();
     for _ in 0..200 {
-        seen.extend(world.store.allocate(&wish(tenant, pool, 1, None)).await.unwrap());
+        seen.extend(allocate(&world, tenant, pool, 1, None).await);
     }
     assert_eq!(seen.len(), 4, "choices are spread over the pool");
-    let in_france = Allocation { region: Some("FR".into()), ..wish(tenant, pool, 1, None) };
+    let lots = world.store.lots(pool).await.unwrap();
+    let lots = lots.iter().filter(|lot| lot.traits == french).map(|lot| lot.id).collect();
+    let in_france = Allocation { lots, ..wish(&world, tenant, pool, 1, None).await };
     assert_eq!(world.store.allocate(&in_france).await.unwrap(), Some(x(3)));
-    let nowhere = Allocation { region: Some("VN".into()), ..wish(tenant, pool, 1, Some(2)) };
+    let nowhere = Allocation { lots: Vec::new(), ..wish(&world, tenant, pool, 1, Some(2)).await };
     assert_eq!(world.store.allocate(&nowhere).await.unwrap(), None);
 
     for n in [0, 1] {
         world.write(Write::DrainNumber { pool, number: x(n) }).await.unwrap();
-        let named = Allocation { number: Some(x(n)), ..wish(tenant, pool, 1, Some(2)) };
+        let named = Allocation { number: Some(x(n)), ..wish(&world, tenant, pool, 1, Some(2)).await };
         assert_eq!(world.store.allocate(&named).await.unwrap(), None);
         World::refused(world.write(bind(&alias(&world, tenant, pool, x(n), 1, None))).await, Conflict::LegTaken);
     }
     for _ in 0..50 {
-        let had = world.store.allocate(&wish(tenant, pool, 1, Some(2))).await.unwrap().unwrap();
+        let had = allocate(&world, tenant, pool, 1, Some(2)).await.unwrap();
         assert!(had == x(2) || had == x(3));
     }
-    let named = Allocation { number: Some(x(2)), ..wish(tenant, pool, 1, Some(2)) };
+    let named = Allocation { number: Some(x(2)), ..wish(&world, tenant, pool, 1, Some(2)).await };
     assert_eq!(world.store.allocate(&named).await.unwrap(), Some(x(2)));
     world.write(bind(&alias(&world, tenant, pool, x(2), 1, Some(2)))).await.unwrap();
     assert_eq!(world.store.allocate(&named).await.unwrap(), None);
-    let elsewhere = Allocation { number: Some(x(77)), ..wish(tenant, pool, 1, Some(2)) };
+    let elsewhere = Allocation { number: Some(x(77)), ..wish(&world, tenant, pool, 1, Some(2)).await };
     assert_eq!(world.store.allocate(&elsewhere).await.unwrap(), None);
-    assert_eq!(world.store.pool_counts(pool).await.unwrap(), PoolCounts { free: 1, bound: 1, cooling: 0 });
+    assert_eq!(world.store.pool_counts(pool).await.unwrap(), PoolCounts { free: 1, bound: 1, draining: 2, ..none() });
 }
 
 pub async fn the_exact_leg_goes_before_anyone_and_lapsed_ones_carry_nothing(world: World) {
@@ -317,10 +328,10 @@ pub async fn the_exact_leg_goes_before_anyone_and_lapsed_ones_carry_nothing(worl
     let star = AliasRow { expires_at, ..alias(&world, tenant, pool, x(0), 1, None) };
     world.write(bind(&star)).await.unwrap();
     let own = world.store.leg(x(0), Some(person(1))).await.unwrap().unwrap();
-    assert_eq!((own.from, own.to), (Some(person(1)), LegTarget::Senders));
+    assert_eq!((own.from, own.to), (LegKey::Person(person(1)), LegTarget::Senders));
     for writer in [Some(person(2)), None] {
         let leg = world.store.leg(x(0), writer).await.unwrap().unwrap();
-        assert_eq!((leg.from, leg.to, leg.alias), (None, LegTarget::Person(RecordId(1)), star.id));
+        assert_eq!((leg.from, leg.to, leg.alias), (LegKey::Anyone, LegTarget::Person(RecordId(1)), star.id));
     }
     world.write(bind(&alias(&world, tenant, pool, x(1), 1, Some(2)))).await.unwrap();
     let leg = world.store.leg(x(1), Some(person(2))).await.unwrap().unwrap();

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bauta::alias::leg;
 use bauta::event::{Mode, Role};
 use bauta::ids::{RecordId, TenantId, fresh};
 use bauta::store::{
-    Aging, AliasMode, AliasRow, AliasStatus, BlindIndex, Conflict, CredentialRow, EntryFilter, Erasure, HeldBy, Kept,
-    LegRow, LegTarget, Move, Party, RowKey, Sealed, SenderRow, TenantRow, TokenRow, VerificationStatus, Write,
+    Aging, AliasMode, AliasRow, AliasStatus, BlindIndex, Conflict, CredentialRow, Disclose, EntryFilter, Erasure,
+    HeldBy, Kept, LegTarget, Move, Party, RowKey, Sealed, SenderRow, TenantRow, TokenRow, Unknown, VerificationStatus,
+    Write,
 };
 
 use super::aliases::{number, pool_row, x};
@@ -53,9 +55,16 @@ impl Town {
             tenant: self.tenant,
             mode,
             number: x(at),
+            number_y: None,
+            extension: None,
             pool: self.pool,
             a: party(a),
             b: b.map(party),
+            members: Vec::new(),
+            disclose: Disclose::None,
+            unknown: Unknown::Reply,
+            content: None,
+            capabilities: vec!["sms".into()],
             audience: None,
             credential: fresh(),
             status: AliasStatus::Active,
@@ -63,14 +72,7 @@ impl Town {
             created_at: world.now(),
             expires_at: None,
         };
-        let leg = |from, to| LegRow { number: x(at), from, alias: row.id, tenant: self.tenant, to, expires_at: None };
-        let legs = match row.b {
-            Some(b) => vec![
-                leg(Some(row.a.index), LegTarget::Person(b.record)),
-                leg(Some(b.index), LegTarget::Person(row.a.record)),
-            ],
-            None => vec![leg(None, LegTarget::Person(row.a.record)), leg(Some(row.a.index), LegTarget::Senders)],
-        };
+        let legs = leg::legs(&row);
         world.write(Write::BindAlias { alias: Box::new(row.clone()), legs }).await.unwrap();
         row
     }
@@ -140,15 +142,7 @@ pub async fn an_erasure_takes_all_of_a_person_and_keeps_the_other_partys_place_f
     // Whoever comes to stand opposite the other party on that number would be taken for the one who is gone.
     town.token(&world, 3).await;
     let bound = AliasRow { id: fresh(), a: party(3), b: Some(party(2)), ..pair.clone() };
-    let leg = |from: Party, to: Party| LegRow {
-        number: x(0),
-        from: Some(from.index),
-        alias: bound.id,
-        tenant: town.tenant,
-        to: LegTarget::Person(to.record),
-        expires_at: None,
-    };
-    let legs = vec![leg(party(3), party(2)), leg(party(2), party(3))];
+    let legs = leg::legs(&bound);
     let bind = |legs| Write::BindAlias { alias: Box::new(bound.clone()), legs };
     World::refused(world.write(bind(legs.clone())).await, Conflict::LegTaken);
     world.pass(8 * DAY);
