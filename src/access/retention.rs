@@ -31,6 +31,8 @@ pub struct Retention {
     pub audit_entries: Duration,
     /// Approvals that were decided or lapsed.
     pub approvals: Duration,
+    /// What was sent to webhooks, without content, and what still waits.
+    pub webhook_deliveries: Duration,
     /// Answers under an `Idempotency-Key`.
     pub idempotency: Duration,
     /// All data of test tenants.
@@ -47,6 +49,7 @@ struct File {
     ended_aliases: Option<String>,
     audit_entries: Option<String>,
     approvals: Option<String>,
+    webhook_deliveries: Option<String>,
     idempotency: Option<String>,
     test_data: Option<String>,
 }
@@ -63,6 +66,7 @@ impl Retention {
             ended_aliases: LONGEST,
             audit_entries: LONGEST,
             approvals: LONGEST,
+            webhook_deliveries: LONGEST,
             idempotency: DAY,
             test_data: LONGEST,
         })
@@ -92,6 +96,7 @@ impl Retention {
             ended_aliases: of("ended_aliases", file.ended_aliases, shipped.ended_aliases, LONGEST)?,
             audit_entries: of("audit_entries", file.audit_entries, shipped.audit_entries, LONGEST)?,
             approvals: of("approvals", file.approvals, shipped.approvals, LONGEST)?,
+            webhook_deliveries: of("webhook_deliveries", file.webhook_deliveries, shipped.webhook_deliveries, LONGEST)?,
             idempotency: of("idempotency", file.idempotency, shipped.idempotency, DAY)?,
             test_data: of("test_data", file.test_data, shipped.test_data, LONGEST)?,
         })

@@ -135,6 +135,8 @@ pub enum Aging {
     Aliases(Timestamp),
     /// Approvals filed before it that were decided, used or lapsed.
     Approvals(Timestamp),
+    /// Deliveries to webhooks of events before it; of test tenants of events before the second.
+    Deliveries(Timestamp, Timestamp),
     /// Text and salt of entries written before it.
     Entries(Timestamp),
     /// Rows of one kind that test tenants made before it.

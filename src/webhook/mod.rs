@@ -19,6 +19,8 @@ mod reach;
 mod schedule;
 mod serve;
 mod signature;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -61,7 +61,7 @@ async fn round(rooms: Rooms, is_aging: bool, is_walking: bool) {
     can_fail("erased tenants", clear(&rooms).await);
 }
 
-fn classes(kept: &Retention, now: Timestamp) -> [(&'static str, Aging); 7] {
+fn classes(kept: &Retention, now: Timestamp) -> [(&'static str, Aging); 8] {
     [
         ("bodies", Aging::Bodies(now.minus(kept.bodies))),
         ("message_history", Aging::Messages(now.minus(kept.message_history))),
@@ -69,6 +69,7 @@ fn classes(kept: &Retention, now: Timestamp) -> [(&'static str, Aging); 7] {
         ("expired_tokens", Aging::Tokens(now.minus(kept.expired_tokens))),
         ("ended_aliases", Aging::Aliases(now.minus(kept.ended_aliases))),
         ("approvals", Aging::Approvals(now.minus(kept.approvals))),
+        ("webhook_deliveries", Aging::Deliveries(now.minus(kept.webhook_deliveries), now.minus(kept.test_data))),
         ("audit_entries", Aging::Entries(now.minus(kept.audit_entries))),
     ]
 }
@@ -120,6 +121,7 @@ fn telling(
         | Aging::Tokens(before)
         | Aging::Aliases(before)
         | Aging::Approvals(before)
+        | Aging::Deliveries(before, _)
         | Aging::Entries(before) => vec![event(None, What::RetentionApplied { class: name.to_owned(), before })],
     }
 }

@@ -31,7 +31,10 @@ fn rooms(house: &House) -> Rooms {
     let list = ErasureLog::at("/nonexistent/erasures.log");
     let access = house.access.clone();
     let rights = Rights::new(store.clone(), vault.clone(), verify.clone(), keyring.clone(), access, list);
+    let reach = crate::webhook::Reach::default();
+    let webhooks = Webhooks::new(store.clone(), keyring.clone(), house.access.clone(), reach);
     Rooms {
+        webhooks: Arc::new(webhooks),
         verify,
         rights: Arc::new(rights),
         dispatch: Arc::new(Dispatch::new(store.clone(), vault.clone(), keyring.clone(), carriers)),

@@ -113,7 +113,10 @@ impl House {
         let rights = Rights::new(store.clone(), vault.clone(), verify.clone(), keyring.clone(), access.clone(), list);
         let notes = Arc::new(Notes::default());
         let keys = issue(&access, mode).await;
+        let reach = crate::webhook::Reach::default();
+        let webhooks = crate::webhook::Webhooks::new(store.clone(), keyring.clone(), access.clone(), reach);
         let api = web::Data::new(Api {
+            webhooks: Arc::new(webhooks),
             access,
             vault,
             verify,

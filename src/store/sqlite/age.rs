@@ -82,6 +82,7 @@ pub(super) fn aged(conn: &Connection, class: Aging, after: Option<RowKey>, limit
                 "SELECT id FROM verification WHERE id < ?1 AND created_at < ?3 AND status <> 0 ORDER BY id LIMIT ?2";
             found(conn.prepare_cached(sql)?.query_map(params![floor(before), limit, before], |row| row.get(0))?, limit)
         }
+        Aging::Deliveries(before, test) => deliveries(conn, before, test, after, limit),
         Aging::Entries(before) => entries(conn, before, limit),
         Aging::Approvals(before) => {
             let sql = "SELECT id FROM approval WHERE id < ?1 AND created_at < ?3 AND status NOT IN (0, 1)
@@ -110,6 +111,38 @@ fn found(keys: impl Iterator<Item = rusqlite::Result<RowKey>>, limit: u32) -> Re
     // What is taken away is not found again: the next look begins at the same end.
     let next = if keys.len() >= limit as usize { keys.last().copied() } else { None };
     Ok(Aged { keys, tenants: Vec::new(), next })
+}
+
+/// In the order of coming, so that the oldest are found without an index; past those of live tenants that are kept longer.
+fn deliveries(
+    conn: &Connection,
+    before: Timestamp,
+    test: Timestamp,
+    after: Option<RowKey>,
+    limit: u32,
+) -> Result<Aged, StoreError> {
+    let mut statement = conn.prepare_cached(
+        "SELECT d.rowid, d.at, d.at < ?2 OR (d.at < ?3 AND t.mode = 1) FROM webhook_delivery AS d
+         LEFT JOIN tenant AS t ON t.id = d.tenant WHERE d.rowid > ?1 ORDER BY d.rowid LIMIT ?4",
+    )?;
+    let from = if let Some(RowKey::Number(row)) = after { row } else { i64::MIN };
+    let mut rows = statement.query(params![from, before, test, STRETCH])?;
+    let (young, mut aged, mut seen) = (before.max(test), Aged::default(), 0);
+    while let Some(row) = rows.next()? {
+        seen += 1;
+        let key = row.get(0)?;
+        if row.get::<_, Timestamp>(1)? >= young {
+            return Ok(aged);
+        }
+        if row.get::<_, Option<bool>>(2)?.unwrap_or(true) {
+            aged.keys.push(key);
+        }
+        if aged.keys.len() >= limit as usize || seen >= STRETCH {
+            aged.next = Some(key);
+            return Ok(aged);
+        }
+    }
+    Ok(aged)
 }
 
 /// Entries go in order, so that a mark says where the next look begins. It ends at the first that is not old: no index
@@ -215,6 +248,7 @@ fn remove(tx: &Tx<'_>, class: Aging, key: &RowKey) -> Result<(), StoreError> {
                WHERE id = ?"]
         }
         Aging::Approvals(_) => &["DELETE FROM approval WHERE id = ?"],
+        Aging::Deliveries(..) => &["DELETE FROM webhook_delivery WHERE rowid = ?"],
         Aging::Entries(_) => &["UPDATE log SET salt = NULL, text = NULL WHERE idx = ?"],
         Aging::Messages(_) | Aging::Test(Kept::Message, _) | Aging::Erased(Kept::Message) => {
             &["DELETE FROM message WHERE id = ?"]
