@@ -1,7 +1,8 @@
-//! Message text, pure: alphabets of the air interface and the parts that a text is sent in.
+//! Message text, pure: alphabets of the air interface, the parts that a text is sent in, and the code that it brings.
 //!
 //! Carriers bring octets ([`Encoded`]) and take [`Segment`]s; everyone else sees text. Nothing here knows a protocol.
 
+pub mod code;
 mod gsm7;
 mod segment;
 mod text;
