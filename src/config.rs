@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use carriers::{
-    CarrierSettings, HttpLink, SmppLink, Template, TemplateAuth, TemplateFailure, TemplateInbound, TemplateStatus,
-    TemplateSubmit, Twilio, Voice, Vonage,
+    Addressing, CarrierSettings, Concat, HttpLink, IdFormat, ReceiptsWanted, SmppAlphabet, SmppBind, SmppLink,
+    SmppTlsFiles, SmppVersion, SubmitCommand, Template, TemplateAuth, TemplateFailure, TemplateInbound, TemplateStatus,
+    TemplateSubmit, TonNpi, Twilio, Voice, Vonage,
 };
 use kms::RawKms;
 pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};

@@ -34,6 +34,14 @@ pub struct Metrics {
     pub latency: HistogramVec,
     /// Carrier links: 1 up, 0 down.
     pub carrier_up: IntGaugeVec,
+    /// Links of a carrier that are up.
+    pub carrier_links: IntGaugeVec,
+    /// What passed a carrier: parts `sent`, `received`, `receipts`, `repeats`, and `throttled`, `errors`, `malformed`.
+    pub carrier_traffic: IntCounterVec,
+    /// Requests to a carrier that await an answer.
+    pub carrier_waiting: IntGaugeVec,
+    /// How many requests may.
+    pub carrier_window: IntGaugeVec,
     /// Changed certificate files that were looked at, by outcome: `taken` or `refused`. Alert on `refused`.
     pub certificates: IntCounterVec,
     /// Whether the KMS served when it was last asked: 1 or 0.
@@ -96,6 +104,22 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             &registry,
             IntGaugeVec::new(prometheus::Opts::new("bauta_carrier_up", "Whether a carrier's link is up"), &["carrier"]),
         ),
+        carrier_links: registered(
+            &registry,
+            gauges("bauta_carrier_links", "Links of a carrier that are up", "carrier"),
+        ),
+        carrier_traffic: registered(
+            &registry,
+            counters("bauta_carrier_traffic_total", "What passed a carrier, by kind", &["carrier", "kind"]),
+        ),
+        carrier_waiting: registered(
+            &registry,
+            gauges("bauta_carrier_waiting", "Requests to a carrier that await an answer", "carrier"),
+        ),
+        carrier_window: registered(
+            &registry,
+            gauges("bauta_carrier_window", "Requests to a carrier that may await an answer", "carrier"),
+        ),
         certificates: registered(
             &registry,
             counters("bauta_tls_reloads_total", "Changed certificate files, by outcome", &["outcome"]),
@@ -136,6 +160,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
 
 fn counters(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
     IntCounterVec::new(prometheus::Opts::new(name, help), labels)
+}
+
+fn gauges(name: &str, help: &str, label: &str) -> prometheus::Result<IntGaugeVec> {
+    IntGaugeVec::new(prometheus::Opts::new(name, help), &[label])
 }
 
 fn histograms(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<HistogramVec> {

@@ -1,4 +1,4 @@
-//! Carriers from settings, and the gauge of their links.
+//! Carriers from settings, and what metrics show of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,25 +7,47 @@ use tokio::sync::watch;
 
 use super::AppError;
 use crate::carrier::{
-    Address, Carrier, HttpCarrier, SmppCarrier, SmppConfig, TemplateCarrier, TwilioCarrier, VonageCarrier,
+    Address, Carrier, CarrierCounts, HttpCarrier, SmppCarrier, TemplateCarrier, TwilioCarrier, VonageCarrier,
 };
 use crate::config::{CarrierSettings, SmppLink, Template, Twilio, Vonage};
-use crate::message::Alphabet;
 use crate::phone;
 use crate::telemetry;
 
-/// Keeps the gauge of carrier links true.
+/// Keeps what metrics show of the carriers true.
 pub(super) async fn watch_links(carriers: Vec<Arc<dyn Carrier>>, mut stop: watch::Receiver<bool>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let mut shown = vec![CarrierCounts::default(); carriers.len()];
     loop {
-        for carrier in &carriers {
-            telemetry::metrics().carrier_up.with_label_values(&[carrier.name()]).set(i64::from(carrier.is_up()));
+        for (carrier, shown) in carriers.iter().zip(&mut shown) {
+            show(carrier.as_ref(), shown);
         }
         tokio::select! {
             _ = tick.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
+}
+
+/// Shows what a carrier did since `shown`, and how it stands.
+fn show(carrier: &dyn Carrier, shown: &mut CarrierCounts) {
+    let (metrics, name, now) = (telemetry::metrics(), carrier.name(), carrier.counts());
+    let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    metrics.carrier_up.with_label_values(&[name]).set(i64::from(carrier.is_up()));
+    metrics.carrier_links.with_label_values(&[name]).set(gauge(now.links));
+    metrics.carrier_waiting.with_label_values(&[name]).set(gauge(now.waiting));
+    metrics.carrier_window.with_label_values(&[name]).set(gauge(now.window));
+    for (kind, count, before) in [
+        ("sent", now.sent, shown.sent),
+        ("throttled", now.throttled, shown.throttled),
+        ("errors", now.errors, shown.errors),
+        ("received", now.received, shown.received),
+        ("repeats", now.repeats, shown.repeats),
+        ("receipts", now.receipts, shown.receipts),
+        ("malformed", now.malformed, shown.malformed),
+    ] {
+        metrics.carrier_traffic.with_label_values(&[name, kind]).inc_by(count.saturating_sub(before));
+    }
+    *shown = now;
 }
 
 /// The carrier that settings ask for.
@@ -54,22 +76,7 @@ pub(super) enum Made {
 }
 
 fn smpp(link: &SmppLink) -> Result<Arc<SmppCarrier>, AppError> {
-    let config = SmppConfig {
-        name: link.name.clone(),
-        host: link.host.clone(),
-        port: link.port,
-        system_id: link.system_id.clone(),
-        password: link.password.0.clone(),
-        system_type: link.system_type.clone(),
-        window: link.window,
-        rate: link.rate,
-        sender: sender(&link.sender),
-        default_alphabet: if link.default_alphabet == "latin1" { Alphabet::Latin1 } else { Alphabet::Gsm7 },
-        enquire_link_s: u32::from(link.enquire_link_s),
-        region: link.region.clone(),
-        live: true,
-    };
-    let made = SmppCarrier::new(config);
+    let made = SmppCarrier::new(link.clone(), sender(&link.sender));
     made.map(Arc::new).map_err(|source| AppError::Carrier { carrier: link.name.clone(), source })
 }
 

@@ -39,11 +39,50 @@ pub trait Carrier: Send + Sync {
         &[Capability::Sms]
     }
 
+    /// What it did since the start, and is doing. For metrics.
+    fn counts(&self) -> CarrierCounts {
+        CarrierCounts::default()
+    }
+
     /// Hands over one message, split as the network needs it; returns once the carrier has taken every part.
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError>;
 
     /// Runs the carrier's links until `stop` resolves, feeding what arrives to `inbox`.
     async fn run(self: Arc<Self>, inbox: Arc<dyn Inbox>, stop: tokio::sync::watch::Receiver<bool>);
+}
+
+/// Counts of one carrier: since the start, but for the last three, which are as of now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CarrierCounts {
+    /// Parts of messages that it took.
+    pub sent: u64,
+    /// Times that it asked to slow down.
+    pub throttled: u64,
+    /// Parts that it refused or did not confirm.
+    pub errors: u64,
+    /// Messages, or parts of them, that it brought.
+    pub received: u64,
+    /// Messages that it brought again.
+    pub repeats: u64,
+    /// Receipts that it brought.
+    pub receipts: u64,
+    /// Breaches of its protocol.
+    pub malformed: u64,
+    /// Links that are up.
+    pub links: u64,
+    /// Requests that await an answer.
+    pub waiting: u64,
+    /// How many may.
+    pub window: u64,
+}
+
+/// What became of a carrier's link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkChange {
+    /// It carries from now on.
+    Up,
+    /// It ended, or did not come to be: why, as a short class.
+    Down(String),
 }
 
 /// What a carrier can do.
@@ -75,6 +114,8 @@ pub struct Submission {
     pub to: PhoneNumber,
     /// The whole text.
     pub text: Zeroizing<String>,
+    /// How long it is of use, if that is known.
+    pub life: Option<Duration>,
     /// How urgent it is: where a carrier has to hold some back, codes go first.
     pub lane: Lane,
 }
@@ -137,6 +178,11 @@ pub trait Inbox: Send + Sync {
     /// How a call goes on. Returns once it is durable.
     async fn call_progress(&self, _progress: CallProgress) -> Result<(), InboxError> {
         Ok(())
+    }
+
+    /// A link of the carrier, by its name there, came up or went down.
+    async fn link(&self, carrier: &str, link: &str, change: LinkChange) {
+        let _ = (carrier, link, change);
     }
 
     /// The carrier sent something that its protocol does not allow; `fault` is a short kind, free of content.

@@ -230,6 +230,7 @@ mod tests {
             from: Address::Name("Shop".into()),
             to,
             text: Zeroizing::new(text.into()),
+            life: None,
             lane: crate::store::Lane::Notice,
         }
     }

@@ -16,7 +16,10 @@ use serde::de::DeserializeOwned;
 
 use super::{ConfigError, mend};
 pub use http::{HttpLink, Voice};
-pub use smpp::SmppLink;
+pub use smpp::{
+    Addressing, Concat, IdFormat, ReceiptsWanted, SmppAlphabet, SmppBind, SmppLink, SmppTlsFiles, SmppVersion,
+    SubmitCommand, TonNpi,
+};
 pub use template::{Template, TemplateAuth, TemplateFailure, TemplateInbound, TemplateStatus, TemplateSubmit};
 pub use twilio::Twilio;
 pub use vonage::Vonage;
@@ -25,7 +28,7 @@ pub use vonage::Vonage;
 #[derive(Clone, Debug)]
 pub enum CarrierSettings {
     /// An SMSC.
-    Smpp(SmppLink),
+    Smpp(Box<SmppLink>),
     /// An account at Twilio.
     Twilio(Box<Twilio>),
     /// An account at Vonage.
@@ -72,7 +75,7 @@ pub(super) fn check(
         let kind = section.shared(&carriers)?;
         match kind.as_str() {
             "sandbox" => drop(section.read::<NoSettings>()?),
-            "smpp" => carriers.push(CarrierSettings::Smpp(smpp::link(section)?)),
+            "smpp" => carriers.push(CarrierSettings::Smpp(Box::new(smpp::link(section)?))),
             "twilio" => carriers.push(CarrierSettings::Twilio(Box::new(twilio::account(section)?))),
             "vonage" => carriers.push(CarrierSettings::Vonage(Box::new(vonage::account(section)?))),
             "template" => carriers.push(CarrierSettings::Template(Box::new(template::gateway(section)?))),

@@ -71,7 +71,25 @@ fn every_refusal_names_its_key_and_a_mend() {
             "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\npassword=\"env:BAUTA_NO_SUCH\"",
             "carriers[0].password",
         ),
-        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\ntls=true", "carriers[0].tls"),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\ntls_ca=\"ca.pem\"", "carriers[0].tls_ca"),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nbind=\"both\"", "carriers[0].bind"),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nbinds=70", "carriers[0].binds"),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nwindow=2\nbinds=3", "carriers[0].window"),
+        (
+            "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nid_format=\"odd\"",
+            "carriers[0].id_format",
+        ),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nconcat=\"udh\"", "carriers[0].concat"),
+        (
+            "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nvalidity_s=900000",
+            "carriers[0].validity_s",
+        ),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nhosts=\"h\"", "carriers[0].hosts"),
+        (
+            "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\naddressing={ device=\"one\" }",
+            "carriers[0].addressing.device",
+        ),
+        ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nversion=\"3.3\"", "carriers[0].version"),
     ] {
         let error = load(toml).err().unwrap_or_else(|| unreachable!("{toml} was taken"));
         assert_eq!(error.key, key, "{error}");

@@ -82,7 +82,7 @@ impl Dispatch {
         };
         let (text, lane) = (Zeroizing::new(parcel.text.to_owned()), permit.resource().row.lane);
         let device = self.keyring.system().device(carrier.name(), &number);
-        let submission = Submission { tenant: permit.tenant(), from, to: number, text, lane };
+        let submission = Submission { tenant: permit.tenant(), from, to: number, text, life: parcel.life, lane };
         match timeout_at(end, carrier.submit(submission)).await {
             Ok(Ok(submitted)) => {
                 let ids = submitted.ids.into_iter().map(|id| device.part(id)).collect();

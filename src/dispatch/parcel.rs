@@ -17,6 +17,8 @@ pub struct Parcel<'a> {
     pub from: From,
     /// The whole text.
     pub text: &'a str,
+    /// How long it is of use, if that is known.
+    pub life: Option<Duration>,
     /// What kind of message it is: routes are chosen by it.
     pub class: Class,
 }

@@ -7,5 +7,5 @@ mod gsm7;
 mod segment;
 mod text;
 
-pub use segment::{MAX_SEGMENTS, Segment, TooLong, segments};
+pub use segment::{MAX_SEGMENTS, Reference, Segment, TooLong, segments, segments_under};
 pub use text::{Alphabet, Encoded, Unreadable};

@@ -34,6 +34,23 @@ pub struct TooLong;
 /// # Errors
 /// [`TooLong`].
 pub fn segments(text: &str, narrow: Alphabet, reference: u8) -> Result<Vec<Segment>, TooLong> {
+    segments_under(text, narrow, Reference::Short(reference))
+}
+
+/// What tells the parts of one message from those of the next, as their headers have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// Of 8 bits, as nearly every network has it.
+    Short(u8),
+    /// Of 16 bits: a header longer by one octet, a part shorter by one character.
+    Long(u16),
+}
+
+/// [`segments`] with either kind of reference.
+///
+/// # Errors
+/// [`TooLong`].
+pub fn segments_under(text: &str, narrow: Alphabet, reference: Reference) -> Result<Vec<Segment>, TooLong> {
     // Longer texts cannot fit whatever the alphabet; said before any work is done on them.
     if text.chars().nth(MAX_SEGMENTS * GSM7.part).is_some() {
         return Err(TooLong);
@@ -59,14 +76,24 @@ impl Coding {
         text.chars().all(|character| (self.encode)(character).is_some())
     }
 
-    fn split(&self, text: &str, reference: u8) -> Result<Vec<Segment>, TooLong> {
+    fn split(&self, text: &str, reference: Reference) -> Result<Vec<Segment>, TooLong> {
         let whole = self.pack(text, self.single);
-        let bodies = if whole.len() <= 1 { whole } else { self.pack(text, self.part) };
+        let bodies = if whole.len() <= 1 { whole } else { self.pack(text, self.room(reference)) };
         let total =
             u8::try_from(bodies.len()).ok().filter(|total| usize::from(*total) <= MAX_SEGMENTS).ok_or(TooLong)?;
-        let header = |number| (total > 1).then(|| vec![5, 0, 3, reference, total, number]);
+        let header = |number| (total > 1).then(|| reference.header(total, number));
         let numbered = (1..=total).zip(bodies);
         Ok(numbered.map(|(number, octets)| Segment { alphabet: self.alphabet, octets, udh: header(number) }).collect())
+    }
+
+    /// Of a part under this reference. Its header takes one octet more if that is long: of GSM 7 one septet, of UCS-2 a
+    /// whole unit.
+    const fn room(&self, reference: Reference) -> usize {
+        match (reference, self.alphabet) {
+            (Reference::Short(_), _) => self.part,
+            (Reference::Long(_), Alphabet::Ucs2) => self.part - 2,
+            (Reference::Long(_), _) => self.part - 1,
+        }
     }
 
     /// Fills bodies of at most `limit` octets, whole characters only; an empty text is one empty body.
@@ -81,6 +108,19 @@ impl Coding {
         }
         bodies.push(body);
         bodies
+    }
+}
+
+impl Reference {
+    /// The user data header of one part, its length octet first.
+    fn header(self, total: u8, number: u8) -> Vec<u8> {
+        match self {
+            Self::Short(reference) => vec![5, 0, 3, reference, total, number],
+            Self::Long(reference) => {
+                let [high, low] = reference.to_be_bytes();
+                vec![6, 8, 4, high, low, total, number]
+            }
+        }
     }
 }
 
@@ -143,6 +183,17 @@ mod tests {
         let headers: Vec<_> = parts.iter().map(|part| part.udh.clone().unwrap()).collect();
         assert_eq!(headers, [[5, 0, 3, 0xab, 3, 1], [5, 0, 3, 0xab, 3, 2], [5, 0, 3, 0xab, 3, 3]]);
         assert!(segments("short", Alphabet::Gsm7, 1).unwrap()[0].udh.is_none());
+    }
+
+    #[test]
+    fn a_16_bit_reference_leaves_a_character_less() {
+        let shape = |text: &str| {
+            let parts = segments_under(text, Alphabet::Gsm7, Reference::Long(0x1234)).unwrap();
+            let lengths: Vec<_> = parts.iter().map(|part| part.octets.len()).collect();
+            (lengths, parts[0].udh.clone().unwrap())
+        };
+        assert_eq!(shape(&"a".repeat(161)), (vec![152, 9], vec![6, 8, 4, 0x12, 0x34, 2, 1]));
+        assert_eq!(shape(&"验".repeat(71)), (vec![132, 10], vec![6, 8, 4, 0x12, 0x34, 2, 1]));
     }
 
     #[test]

@@ -357,6 +357,11 @@ impl Failure {
             Self::Other => "other",
         }
     }
+
+    /// The class of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
+    }
 }
 
 impl DeliveryStatus {

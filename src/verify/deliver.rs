@@ -20,6 +20,8 @@ pub struct CodeMessage {
     pub text: Zeroizing<String>,
     /// The tenant's name as the text shows it.
     pub brand: String,
+    /// How long the code is of use.
+    pub life: std::time::Duration,
 }
 
 impl Verify {
@@ -37,17 +39,17 @@ impl Verify {
         let salt = row.salt.as_ref().ok_or(StoreError::Corrupt("verification without salt"))?;
         let keys = self.keyring.tenant(permit.tenant()).await?;
         let code = keys.code(row.id, salt, row.code_key, row.code_length, row.alphanumeric)?;
-        let brand = template::brand(permit.brand());
+        let (brand, life) = (template::brand(permit.brand()), now.until(row.expires_at));
         let text = template::compose(&Contents {
             brand: &brand,
             code: &code,
-            minutes: minutes(now.until(row.expires_at)),
+            minutes: minutes(life),
             locale: row.locale.as_deref(),
             transaction: row.transaction.as_ref(),
             origin: row.origin.as_deref(),
             app_hash: row.app_hash.as_deref(),
         });
-        Ok(Some(CodeMessage { record: row.record, text, brand }))
+        Ok(Some(CodeMessage { record: row.record, text, brand, life }))
     }
 
     /// Records that a carrier took a code under these part ids. Returns what early receipts settled at once.

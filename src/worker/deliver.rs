@@ -34,6 +34,7 @@ struct Letter {
     from: From,
     text: Zeroizing<String>,
     class: Class,
+    life: Duration,
 }
 
 /// What becomes of a row.
@@ -127,11 +128,11 @@ impl Deliver {
             Task::Code(..) => self.code(permit, row).await,
             Task::Message(id) => self.message(row, id).await,
         };
-        let Letter { to, from, text, class } = match letter {
+        let Letter { to, from, text, class, life } = match letter {
             Ok(letter) => letter,
             Err(fate) => return fate,
         };
-        match self.rooms.dispatch.send(permit, &Parcel { to, from, text: &text, class }).await {
+        match self.rooms.dispatch.send(permit, &Parcel { to, from, text: &text, class, life: Some(life) }).await {
             Ok(sent) => Fate::Sent(sent),
             Err(error) => fate(error, row.attempts),
         }
@@ -141,7 +142,7 @@ impl Deliver {
         match self.rooms.verify.code_message(row, permit).await {
             Ok(Some(code)) => {
                 let (to, from) = (To::Person(code.record), From::House);
-                Ok(Letter { to, from, text: code.text, class: Class::Code })
+                Ok(Letter { to, from, text: code.text, class: Class::Code, life: code.life })
             }
             Ok(None) => Err(Fate::Pointless),
             Err(VerifyError::NotFound) => Err(Fate::Pointless),
@@ -155,7 +156,8 @@ impl Deliver {
         let Some(MessageRow { alias, from, to, body, class, expires_at, .. }) = message else {
             return Err(Fate::Never("gone".to_owned()));
         };
-        let body = body.filter(|_| expires_at > self.rooms.store.now());
+        let now = self.rooms.store.now();
+        let body = body.filter(|_| expires_at > now);
         let Some(body) = body else { return Err(Fate::Never("expired".to_owned())) };
         let keys = self.rooms.keyring.tenant(row.tenant).await;
         let keys = keys.map_err(|error| later("keys_not_ready", &error, row.attempts))?;
@@ -170,7 +172,7 @@ impl Deliver {
             Shown::House => From::House,
             Shown::Sender(sender) => From::Sender(sender),
         };
-        Ok(Letter { to, from, text, class })
+        Ok(Letter { to, from, text, class, life: now.until(expires_at) })
     }
 }
 

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 use super::client::{Answer, Client, Outgoing};
 use super::health::Health;
 use crate::carrier::SubmitError;
-use crate::carrier::smpp::pace::Pace;
+use crate::carrier::pace::Pace;
 use crate::config::HttpLink;
+use crate::store::Lane;
 
 /// A way out.
 pub(in crate::carrier) struct Line {
@@ -41,10 +42,11 @@ impl Line {
     pub(in crate::carrier) async fn submit<T>(
         &self,
         outgoing: Outgoing,
+        lane: Lane,
         judge: impl FnOnce(&Answer) -> Result<T, SubmitError>,
     ) -> Result<T, SubmitError> {
         let Ok(_place) = self.window.acquire().await else { return Err(SubmitError::Unavailable) };
-        self.pace.turn().await.map_err(|retry_after| SubmitError::Throttled { retry_after })?;
+        self.pace.turn(lane).await.map_err(|retry_after| SubmitError::Throttled { retry_after })?;
         let answer = self.client.send(outgoing).await;
         let status = answer.as_ref().map_or(0, |answer| answer.status.as_u16());
         let judged = answer.and_then(|answer| judge(&answer));
@@ -58,7 +60,11 @@ impl Line {
                 return Err(longer(judged, pause));
             }
             Err(SubmitError::Unconfirmed) => {}
-            Ok(_) | Err(SubmitError::Refused { .. }) => self.health.answered(),
+            Ok(_) => {
+                self.pace.taken(Instant::now());
+                self.health.answered();
+            }
+            Err(SubmitError::Refused { .. }) => self.health.answered(),
         }
         judged
     }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::pdu::Fault;
 use crate::carrier::{Address, Origin};
+use crate::config::{Addressing, TonNpi};
 use crate::phone::{Door, PhoneNumber, VirtualNumber};
 
 /// An address as a PDU has it, its text ended by NUL.
@@ -24,38 +25,33 @@ const SHORT_CODE: usize = 6;
 
 impl WireAddress {
     /// A device's number, on its way to that device.
-    pub(super) fn device(number: &PhoneNumber) -> Self {
-        Self::international(number.expose(Door::Carrier).trim_start_matches('+'))
+    pub(super) fn device(number: &PhoneNumber, addressing: &Addressing, prefix: &str) -> Self {
+        Self::new(addressing.device, prefix, number.expose(Door::Carrier).trim_start_matches('+'))
     }
 
     /// What a message shows as its sender; none if the sender is no address.
-    pub(super) fn sender(address: &Address) -> Option<Self> {
+    pub(super) fn sender(address: &Address, addressing: &Addressing) -> Option<Self> {
         let sound =
             |text: &str| (1..=20).contains(&text.len()) && text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
         match address {
-            Address::Number(number) => Some(Self::international(&number.digits().to_string())),
-            Address::ShortCode(code) if sound(code) => Some(Self::new(Ton::NetworkSpecific, Npi::Unknown, code)),
-            Address::Name(name) if sound(name) && name.len() <= 11 => {
-                Some(Self::new(Ton::Alphanumeric, Npi::Unknown, name))
-            }
+            Address::Number(number) => Some(Self::new(addressing.number, "", &number.digits().to_string())),
+            Address::ShortCode(code) if sound(code) => Some(Self::new(addressing.short_code, "", code)),
+            Address::Name(name) if sound(name) && name.len() <= 11 => Some(Self::new(addressing.name, "", name)),
             Address::ShortCode(_) | Address::Name(_) => None,
         }
     }
 
-    fn international(digits: &str) -> Self {
-        Self::new(Ton::International, Npi::Isdn, digits)
-    }
-
-    fn new(ton: Ton, npi: Npi, text: &str) -> Self {
-        let mut octets = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    fn new(TonNpi { ton, npi }: TonNpi, prefix: &str, text: &str) -> Self {
+        let mut octets = Zeroizing::new(Vec::with_capacity(prefix.len() + text.len() + 1));
+        octets.extend_from_slice(prefix.as_bytes());
         octets.extend_from_slice(text.as_bytes());
         octets.push(0);
-        Self { ton, npi, text: octets }
+        Self { ton: Ton::from(ton), npi: Npi::from(npi), text: octets }
     }
 }
 
-/// Who wrote. Without a country, a national number is nobody's in particular.
-pub(super) fn origin(ton: Ton, source: &str) -> Origin {
+/// Who wrote. `country` is the code of national numbers; without one, such a number is nobody's in particular.
+pub(super) fn origin(ton: Ton, source: &str, country: &str) -> Origin {
     let source = source.trim();
     let digits = source.strip_prefix('+').unwrap_or(source);
     if digits.is_empty() || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
@@ -67,8 +63,10 @@ pub(super) fn origin(ton: Ton, source: &str) -> Origin {
         (_, Some(international)) => number(international),
         _ if marked => number(digits),
         (Ton::NetworkSpecific | Ton::Abbreviated, _) => Origin::ShortCode(digits.to_owned()),
-        (Ton::National | Ton::SubscriberNumber, _) => Origin::Name(UNKNOWN.to_owned()),
+        (Ton::National, _) => national(digits, country),
+        (Ton::SubscriberNumber, _) => Origin::Name(UNKNOWN.to_owned()),
         // Many carriers leave the type of a full number unknown; a national one starts with its trunk zero.
+        _ if digits.starts_with('0') => national(digits, country),
         _ => number(digits),
     }
 }
@@ -79,6 +77,15 @@ pub(super) fn destination(text: &str) -> Result<VirtualNumber, Fault> {
     let digits = digits.strip_prefix("00").unwrap_or(digits);
     let sound = !digits.starts_with('0') && digits.bytes().all(|octet| octet.is_ascii_digit());
     digits.parse().ok().filter(|_| sound).and_then(VirtualNumber::from_digits).ok_or(Fault::Destination)
+}
+
+/// A number within a country, with or without its trunk zero.
+fn national(digits: &str, country: &str) -> Origin {
+    if country.is_empty() {
+        return Origin::Name(UNKNOWN.to_owned());
+    }
+    let full = Zeroizing::new([country, digits.trim_start_matches('0')].concat());
+    number(&full)
 }
 
 fn number(digits: &str) -> Origin {
@@ -99,7 +106,7 @@ mod tests {
     use super::*;
 
     fn read(ton: Ton, source: &str) -> String {
-        match origin(ton, source) {
+        match origin(ton, source, "") {
             Origin::Number(number) => format!("number {}", *number.expose(Door::Carrier)),
             Origin::ShortCode(code) => format!("code {code}"),
             Origin::Name(name) => format!("name {name}"),
@@ -147,6 +154,27 @@ mod tests {
     }
 
     #[test]
+    fn a_country_places_national_numbers() {
+        for (ton, source) in
+            [(Ton::National, "7700900123"), (Ton::National, "07700900123"), (Ton::Unknown, "07700900123")]
+        {
+            let Origin::Number(number) = origin(ton, source, "44") else { unreachable!("{source} was not placed") };
+            assert_eq!(*number.expose(Door::Carrier), "+447700900123");
+        }
+        assert!(matches!(origin(Ton::SubscriberNumber, "7700900123", "44"), Origin::Name(_)));
+    }
+
+    #[test]
+    fn settings_say_how_addresses_are_marked() {
+        let addressing = Addressing { device: TonNpi { ton: 0, npi: 8 }, ..Addressing::default() };
+        let number = PhoneNumber::from_digits(12_025_550_101).unwrap();
+        for (prefix, text) in [("", &b"12025550101\0"[..]), ("+", b"+12025550101\0"), ("00", b"0012025550101\0")] {
+            let wire = WireAddress::device(&number, &addressing, prefix);
+            assert_eq!((wire.ton, u8::from(wire.npi), wire.text.as_slice()), (Ton::Unknown, 8, text));
+        }
+    }
+
+    #[test]
     fn a_destination_is_a_number() {
         let number = VirtualNumber::from_digits(12_025_550_199).unwrap();
         for text in ["12025550199", "+12025550199", "0012025550199"] {
@@ -159,7 +187,8 @@ mod tests {
 
     #[test]
     fn each_kind_of_sender_has_its_type() {
-        let wire = |address| WireAddress::sender(&address).map(|wire| (wire.ton, wire.text.to_vec()));
+        let wire =
+            |address| WireAddress::sender(&address, &Addressing::default()).map(|wire| (wire.ton, wire.text.to_vec()));
         let number = Address::Number(VirtualNumber::from_digits(12_025_550_199).unwrap());
         assert_eq!(wire(number), Some((Ton::International, b"12025550199\0".to_vec())));
         assert_eq!(wire(Address::ShortCode("8069".into())), Some((Ton::NetworkSpecific, b"8069\0".to_vec())));

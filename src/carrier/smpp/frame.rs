@@ -63,9 +63,10 @@ pub(super) fn full(id: CommandId, sequence: u32, body: &impl Encode) -> Zeroizin
     })
 }
 
-/// The octets of a `deliver_sm_resp`, whose `message_id` is always empty (SMPP 3.4 §4.6.2).
-pub(super) fn deliver_sm_resp(status: CommandStatus, sequence: u32) -> Zeroizing<Vec<u8>> {
-    written(CommandId::DeliverSmResp, status, sequence, 1, |_| {})
+/// The octets of the answer to a `deliver_sm` or `data_sm`, whose `message_id` is always empty (SMPP 3.4 §4.6.2, §4.7.2).
+pub(super) fn answer(request: CommandId, status: CommandStatus, sequence: u32) -> Zeroizing<Vec<u8>> {
+    let id = if request == CommandId::DataSm { CommandId::DataSmResp } else { CommandId::DeliverSmResp };
+    written(id, status, sequence, 1, |_| {})
 }
 
 fn written(
@@ -101,7 +102,7 @@ mod tests {
         let frame = read(&bare(CommandId::EnquireLink, CommandStatus::EsmeRok, 7)).await.unwrap();
         assert_eq!((frame.id, frame.sequence, frame.body.len()), (CommandId::EnquireLink, 7, 0));
         assert!(!frame.is_answer());
-        let frame = read(&deliver_sm_resp(CommandStatus::EsmeRxTAppn, 9)).await.unwrap();
+        let frame = read(&answer(CommandId::DeliverSm, CommandStatus::EsmeRxTAppn, 9)).await.unwrap();
         assert_eq!((frame.status, frame.sequence, frame.body.as_slice()), (0x64, 9, &[0][..]));
         assert!(frame.is_answer());
     }
@@ -120,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cut_frame_is_a_closed_link() {
-        let whole = deliver_sm_resp(CommandStatus::EsmeRok, 1);
+        let whole = answer(CommandId::DeliverSm, CommandStatus::EsmeRok, 1);
         for cut in 0..whole.len() {
             assert!(matches!(read(&whole[..cut]).await, Err(FrameError::Closed)), "{cut}");
         }

@@ -1,30 +1,32 @@
 //! What the SMSC sends us, brought to the [`Inbox`] and answered.
 //!
 //! Lanes are tasks, each with its own queue; a message goes to the lane of the number it was written to, so that whoever
-//! stands behind that number gets everything in the order of arrival while messages to other numbers pass beside. Invariants: a `deliver_sm` is
-//! answered as taken only after the inbox said so; at most [`PLACES`] are held; once the link is gone those not yet
-//! begun are left to the SMSC, which sends them again.
+//! stands behind that number gets everything in the order of arrival while messages to other numbers pass beside.
+//! Invariants: a `deliver_sm` or `data_sm` is answered as taken only after the inbox said so; at most [`PLACES`] are
+//! held; once the link is gone those not yet begun are left to the SMSC, which sends them again.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusmpp_core::CommandStatus;
+use rusmpp_core::{CommandId, CommandStatus};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::frame::{self, Frame};
-use super::pdu::{self, DeliverSm, Fault};
-use super::repeats::Repeats;
+use super::ids::Ids;
+use super::pdu::{self, Delivery, Fault};
+use super::receipt::ErrorCodes;
+use super::repeats::{Coming, Repeats};
 use super::session::Session;
 use super::stats::Counters;
-use super::{address, receipt};
+use super::{address, alphabet, receipt};
 use crate::carrier::digest::Digest;
-use crate::carrier::{Inbox, Incoming, Part, Receipt};
-use crate::message::{Alphabet, Encoded};
+use crate::carrier::{Inbox, Incoming, Origin, Receipt};
+use crate::message::Alphabet;
 
-/// `deliver_sm` held at once, waiting or under way.
+/// Messages and receipts held at once, waiting or under way.
 const PLACES: usize = 256;
 /// More lanes than this bring nothing.
 const MOST_LANES: usize = 64;
@@ -35,10 +37,13 @@ const FULL_TIME: Duration = Duration::from_secs(1);
 /// How long the inbox may take for one message.
 const INBOX_TIME: Duration = Duration::from_secs(10);
 
-/// Where one link's `deliver_sm` are brought.
+/// Where what one link's peer sends is brought.
 pub(super) struct Desk {
     pub(super) carrier: String,
     pub(super) default_alphabet: Alphabet,
+    pub(super) country: String,
+    pub(super) ids: Arc<Ids>,
+    pub(super) errors: Arc<ErrorCodes>,
     pub(super) inbox: Arc<dyn Inbox>,
     pub(super) session: Arc<Session>,
     pub(super) repeats: Arc<Repeats>,
@@ -70,16 +75,16 @@ impl Lanes {
         Self { queues, tasks, places, full_until: Mutex::default(), hasher: RandomState::new(), session }
     }
 
-    /// Gives a `deliver_sm` to its lane, or answers why not.
+    /// Gives a `deliver_sm` or `data_sm` to its lane, or answers why not.
     pub(super) async fn offer(&self, pdu: Frame) {
-        let sequence = pdu.sequence;
+        let (id, sequence) = (pdu.id, pdu.sequence);
         let lane = self.lane_of(pdu::order_octets(&pdu.body));
         let refused = match (self.place().await, lane) {
             (Some(place), Some(lane)) => lane.try_send((pdu, place)).is_err(),
             _ => true,
         };
         if refused {
-            self.session.answer(frame::deliver_sm_resp(CommandStatus::EsmeRmsgqful, sequence)).await;
+            self.session.answer(frame::answer(id, CommandStatus::EsmeRmsgqful, sequence)).await;
         }
     }
 
@@ -102,7 +107,7 @@ impl Lanes {
         place.ok()?.ok()
     }
 
-    /// Waits until every `deliver_sm` held is answered.
+    /// Waits until everything held is answered.
     pub(super) async fn idle(&self) {
         let _ = self.places.acquire_many(u32::try_from(PLACES).unwrap_or(u32::MAX)).await;
     }
@@ -114,7 +119,7 @@ impl Lanes {
     }
 }
 
-/// What a `deliver_sm` was.
+/// What a `deliver_sm` or `data_sm` was.
 enum Arrival {
     Message(Digest, Box<Incoming>),
     Receipt(Receipt),
@@ -133,56 +138,81 @@ impl Desk {
     }
 
     async fn take(&self, pdu: Frame) {
-        let sequence = pdu.sequence;
-        let (status, taken) = match self.read(&pdu) {
-            Ok(Arrival::Message(digest, incoming)) => (self.message(&digest, *incoming).await, Some(digest)),
-            Ok(Arrival::Receipt(receipt)) => (self.receipt(receipt).await, None),
-            Ok(Arrival::Nothing) => (CommandStatus::EsmeRok, None),
-            Err(fault) => (self.fault(fault).await, None),
+        let (id, sequence) = (pdu.id, pdu.sequence);
+        let status = match self.read(&pdu) {
+            Ok(Arrival::Message(digest, incoming)) => return self.message(digest, *incoming, (id, sequence)).await,
+            Ok(Arrival::Receipt(receipt)) => self.receipt(receipt).await,
+            Ok(Arrival::Nothing) => CommandStatus::EsmeRok,
+            Err(fault) => self.fault(fault).await,
         };
-        self.session.answer(frame::deliver_sm_resp(status, sequence)).await;
-        if let Some(digest) = taken.filter(|_| status == CommandStatus::EsmeRok) {
-            self.session.unconfirmed.push(digest);
-        }
+        self.session.answer(frame::answer(id, status, sequence)).await;
     }
 
     fn read(&self, pdu: &Frame) -> Result<Arrival, Fault> {
-        let pdu = DeliverSm::read(&pdu.body)?;
+        let pdu = Delivery::read(pdu.id, &pdu.body)?;
         match pdu.esm_class & MESSAGE_TYPE {
-            RECEIPT | NOTIFICATION => {
-                let (id, status) = receipt::read(&pdu)?;
-                let carrier = self.carrier.clone();
-                Ok(Arrival::Receipt(Receipt { carrier, id, also: Vec::new(), status, failure: None, to: None }))
-            }
+            RECEIPT | NOTIFICATION => self.receipt_of(&pdu),
+            // Some mark their receipts by nothing but the id that they are about.
+            0 if pdu.tlvs.receipted_message_id.is_some() => self.receipt_of(&pdu),
             0 => self.message_of(&pdu),
             _ => Ok(Arrival::Nothing),
         }
     }
 
-    fn message_of(&self, pdu: &DeliverSm<'_>) -> Result<Arrival, Fault> {
-        let (header_part, octets) =
-            if pdu.esm_class & UDHI == 0 { (None, pdu.payload) } else { pdu::without_header(pdu.payload)? };
-        let part: Option<Part> = if header_part.is_some() { header_part } else { pdu.tlvs.part()? };
-        let alphabet = alphabet(pdu.data_coding, self.default_alphabet);
+    fn receipt_of(&self, pdu: &Delivery<'_>) -> Result<Arrival, Fault> {
+        let told = receipt::read(pdu, &self.errors)?;
+        let to = match address::origin(pdu.source_ton, pdu.source, &self.country) {
+            Origin::Number(number) => Some(number),
+            Origin::ShortCode(_) | Origin::Name(_) => None,
+        };
+        let (id, also) = self.ids.meant(&told.named, to.as_ref()).ok_or(Fault::Receipt)?;
+        let (carrier, status, failure) = (self.carrier.clone(), told.status, told.failure);
+        Ok(Arrival::Receipt(Receipt { carrier, id, also, status, failure, to }))
+    }
+
+    fn message_of(&self, pdu: &Delivery<'_>) -> Result<Arrival, Fault> {
+        let (headed, octets) = if pdu.esm_class & UDHI == 0 {
+            (None, pdu.payload)
+        } else {
+            let headed = pdu::without_header(pdu.payload)?;
+            let rest = headed.rest;
+            (Some(headed), rest)
+        };
+        let part = match headed.as_ref().and_then(|headed| headed.part) {
+            Some(part) => Some(part),
+            None => pdu.tlvs.part()?,
+        };
         let incoming = Incoming {
             carrier: self.carrier.clone(),
             id: None,
-            from: address::origin(pdu.source_ton, pdu.source.as_str()),
-            to: address::destination(pdu.destination.as_str())?,
-            body: Encoded { alphabet, octets: octets.to_vec().into() },
+            from: address::origin(pdu.source_ton, pdu.source, &self.country),
+            to: address::destination(pdu.destination)?,
+            body: alphabet::read(pdu.data_coding, self.default_alphabet, headed.as_ref(), octets),
             part,
             only: None,
         };
         Ok(Arrival::Message(self.repeats.digest(pdu, part), Box::new(incoming)))
     }
 
-    async fn message(&self, digest: &Digest, incoming: Incoming) -> CommandStatus {
-        if self.repeats.take(digest, Instant::now()) {
-            Counters::count(&self.counters.repeats);
-            return CommandStatus::EsmeRok;
+    async fn message(&self, digest: Digest, incoming: Incoming, (id, sequence): (CommandId, u32)) {
+        let coming = self.repeats.take(&digest, Instant::now());
+        if coming == Coming::Undecided {
+            self.session.answer(frame::answer(id, CommandStatus::EsmeRxTAppn, sequence)).await;
+            return;
         }
-        Counters::count(&self.counters.messages);
-        taken(timeout(INBOX_TIME, self.inbox.message(incoming)).await.is_ok_and(|taken| taken.is_ok()))
+        if !self.session.unconfirmed.begin(digest) {
+            // Left to the SMSC, which sends it again: it has to be known then.
+            return self.repeats.put_back(digest, coming, Instant::now());
+        }
+        let is_taken = if coming == Coming::Again {
+            Counters::count(&self.counters.repeats);
+            true
+        } else {
+            Counters::count(&self.counters.messages);
+            timeout(INBOX_TIME, self.inbox.message(incoming)).await.is_ok_and(|taken| taken.is_ok())
+        };
+        self.session.answer(frame::answer(id, taken(is_taken), sequence)).await;
+        self.session.unconfirmed.end(digest, is_taken, &self.repeats);
     }
 
     async fn receipt(&self, receipt: Receipt) -> CommandStatus {
@@ -212,49 +242,3 @@ const MESSAGE_TYPE: u8 = 0b0011_1100;
 const RECEIPT: u8 = 0b0000_0100;
 const NOTIFICATION: u8 = 0b0010_0000;
 const UDHI: u8 = 0b0100_0000;
-
-/// How `data_coding` says that octets spell characters (SMPP 3.4 §5.2.19, 3GPP TS 23.038 §4).
-fn alphabet(data_coding: u8, default: Alphabet) -> Alphabet {
-    match data_coding {
-        0 => default,
-        // IA5 is the lower half of Latin-1.
-        1 | 3 => Alphabet::Latin1,
-        8 => Alphabet::Ucs2,
-        2 | 4..=7 | 9..=15 => Alphabet::Binary,
-        // 23.038 groups 00xx and 1111: general coding and message class.
-        0x10..=0x1f => [default, Alphabet::Binary, Alphabet::Ucs2, Alphabet::Binary]
-            .get(usize::from(data_coding >> 2 & 3))
-            .copied()
-            .unwrap_or(Alphabet::Binary),
-        0xc0..=0xdf => default,
-        0xe0..=0xef => Alphabet::Ucs2,
-        0xf0..=0xff if data_coding & 4 == 0 => default,
-        _ => Alphabet::Binary,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_coding_tells_the_alphabet() {
-        let read = |coding| alphabet(coding, Alphabet::Gsm7);
-        for (coding, expected) in [
-            (0x00, Alphabet::Gsm7),
-            (0x01, Alphabet::Latin1),
-            (0x02, Alphabet::Binary),
-            (0x03, Alphabet::Latin1),
-            (0x04, Alphabet::Binary),
-            (0x08, Alphabet::Ucs2),
-            (0x10, Alphabet::Gsm7),
-            (0x18, Alphabet::Ucs2),
-            (0xe8, Alphabet::Ucs2),
-            (0xf0, Alphabet::Gsm7),
-            (0xf4, Alphabet::Binary),
-        ] {
-            assert_eq!(read(coding), expected, "{coding:#x}");
-        }
-        assert_eq!(alphabet(0, Alphabet::Latin1), Alphabet::Latin1);
-    }
-}

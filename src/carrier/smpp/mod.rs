@@ -1,143 +1,110 @@
-//! The SMPP 3.4 carrier: one transceiver bind to an SMSC, kept up.
+//! The SMPP carrier: links to one SMSC, as versions 3.4 and 5.0 of the protocol have them, kept up.
 //!
-//! `rusmpp-core` gives the PDU types; framing, session and retry are here, because every queue has to be bounded and a
-//! malformed PDU must be answered instead of ending the link. Rooms, from the wire up: `frame` (where a PDU ends), `pdu`
-//! and `address` and `receipt` (what it says), `session` (requests and answers), `lanes` (what comes in), `submit` (what
-//! goes out), `link` (the life of one link). Made by the wiring; called by `dispatch` through [`Carrier`].
+//! `rusmpp-core` gives the types that are written; framing, session and retry are here, because every queue has to be
+//! bounded and a malformed PDU must be answered instead of ending the link. Rooms, from the wire up: `frame` (where a PDU
+//! ends), `tls`, `pdu`, `address`, `alphabet` and `receipt` (what it says), `ids` (how messages are named), `parts` and
+//! `body` and `bind` (what is written), `session` (requests and answers), `lanes` (what comes in), `repeats` (what comes
+//! again), `pace` (how fast), `submit` (what goes out), `link` (the life of one link). Made by the wiring; called by
+//! `dispatch` through [`Carrier`].
 
 mod address;
+mod alphabet;
+mod bind;
+mod body;
 mod frame;
+mod ids;
 mod lanes;
 mod link;
-pub(super) mod pace;
+mod parts;
 mod pdu;
 mod reader;
 mod receipt;
 mod repeats;
 mod session;
+mod settings;
 mod stats;
 mod submit;
+mod tls;
 
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use rusmpp_core::types::borrowed::COctetString;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
-use self::link::{Backoff, End};
-use self::pace::Pace;
+use self::ids::Ids;
+use self::link::Link;
+
+use self::receipt::ErrorCodes;
 use self::repeats::Repeats;
 use self::session::Session;
+use self::settings::Role;
+pub use self::settings::{SmppSettingError, SmppTiming};
 use self::stats::Counters;
 pub use self::stats::SmppStats;
-use super::{Address, Carrier, Inbox, Submission, SubmitError, Submitted};
+use self::tls::Tls;
+use super::pace::Pace;
+use super::{Address, Carrier, CarrierCounts, Inbox, Submission, SubmitError, Submitted};
+use crate::config::{SmppAlphabet, SmppLink};
 use crate::message::Alphabet;
 
-/// How to reach an SMSC and what it expects.
-pub struct SmppConfig {
-    /// The carrier's name.
-    pub name: String,
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// Who we are to the SMSC, at most 15 ASCII characters.
-    pub system_id: String,
-    /// At most 8 ASCII characters (SMPP 3.4 §5.2.2).
-    pub password: Zeroizing<String>,
-    /// At most 12 ASCII characters; often empty.
-    pub system_type: String,
-    /// Submits that may await an answer, and `deliver_sm` brought to the inbox at once; at least 1.
-    pub window: u16,
-    /// Submits a second; 0 is no limit.
-    pub rate: u32,
-    /// What messages of the house itself show as their sender.
-    pub sender: Address,
-    /// What `data_coding` 0 means to this SMSC: [`Alphabet::Gsm7`] or [`Alphabet::Latin1`].
-    pub default_alphabet: Alphabet,
-    /// Seconds between signs of life; at least 1.
-    pub enquire_link_s: u32,
-    /// Where it keeps what passes it, if that was said.
-    pub region: Option<String>,
-    /// Whether real devices are behind it.
-    pub live: bool,
-}
-
-/// A setting that SMPP has no room for; the wiring stops on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key} {mend}")]
-pub struct SmppSettingError {
-    /// The key in the carrier's section.
-    pub key: &'static str,
-    /// What it has to be.
-    pub mend: &'static str,
-}
-
-/// How long the carrier waits for what. The default suits networks; tests wait less.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SmppTiming {
-    /// For a connection, and for the answer to any request.
-    pub answer: Duration,
-    /// For what is under way when we are to stop.
-    pub drain: Duration,
-    /// Before the first new try after a link ended.
-    pub backoff_min: Duration,
-    /// Before a new try at most.
-    pub backoff_max: Duration,
-    /// A link that lasted this long was a good one: the next try comes soon again.
-    pub stable: Duration,
-}
-
-impl Default for SmppTiming {
-    fn default() -> Self {
-        Self {
-            answer: Duration::from_secs(10),
-            drain: Duration::from_secs(5),
-            backoff_min: Duration::from_millis(200),
-            backoff_max: Duration::from_secs(30),
-            stable: Duration::from_secs(10),
-        }
-    }
-}
-
-/// One bind to one SMSC.
+/// The links to one SMSC.
 pub struct SmppCarrier {
-    config: SmppConfig,
+    link: SmppLink,
+    sender: Address,
     timing: SmppTiming,
+    tls: Option<Tls>,
+    alphabet: Alphabet,
+    /// Ended by NUL.
+    service_type: Zeroizing<Vec<u8>>,
+    errors: Arc<ErrorCodes>,
     pace: Pace,
-    bound: Mutex<Option<Arc<Session>>>,
-    reference: AtomicU8,
+    roles: Vec<Role>,
+    /// Those that are bound, each in the place of its role.
+    bound: Mutex<Vec<Option<Arc<Session>>>>,
+    reference: AtomicU16,
+    ids: Arc<Ids>,
     repeats: Arc<Repeats>,
     counters: Arc<Counters>,
 }
 
 impl SmppCarrier {
-    /// A carrier that is down until it runs.
+    /// A carrier that is down until it runs. `sender` is what messages of the house itself show.
     ///
     /// # Errors
     /// [`SmppSettingError`] names the first setting that cannot be.
-    pub fn new(config: SmppConfig) -> Result<Self, SmppSettingError> {
-        Self::with_timing(config, SmppTiming::default())
+    pub fn new(link: SmppLink, sender: Address) -> Result<Self, SmppSettingError> {
+        let timing = SmppTiming::of(&link);
+        Self::with_timing(link, sender, timing)
     }
 
     /// The same with other waits.
     ///
     /// # Errors
     /// [`SmppSettingError`] names the first setting that cannot be.
-    pub fn with_timing(config: SmppConfig, timing: SmppTiming) -> Result<Self, SmppSettingError> {
-        check(&config)?;
+    pub fn with_timing(link: SmppLink, sender: Address, timing: SmppTiming) -> Result<Self, SmppSettingError> {
+        settings::check(&link, &sender)?;
+        let roles = Role::all(&link);
         Ok(Self {
-            pace: Pace::new(config.rate),
-            config,
+            sender,
             timing,
-            bound: Mutex::default(),
-            reference: AtomicU8::new(0),
+            tls: link.tls.as_ref().map(Tls::new).transpose()?,
+            alphabet: match link.default_alphabet {
+                SmppAlphabet::Gsm7 => Alphabet::Gsm7,
+                SmppAlphabet::Latin1 => Alphabet::Latin1,
+            },
+            service_type: settings::c_string(&link.service_type),
+            errors: Arc::new(settings::error_codes(&link)?),
+            pace: Pace::new(link.rate),
+            bound: Mutex::new(vec![None; roles.len()]),
+            roles,
+            reference: AtomicU16::new(0),
+            ids: Arc::new(Ids::new(link.id_format)),
             repeats: Arc::default(),
             counters: Arc::default(),
+            link,
         })
     }
 
@@ -146,96 +113,100 @@ impl SmppCarrier {
         self.counters.read()
     }
 
-    fn session(&self) -> Option<Arc<Session>> {
-        self.bound.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The link that submits go over now: of those that are bound the one whose window is the emptiest.
+    fn freest(&self) -> Option<Arc<Session>> {
+        let bound = self.bound();
+        let submitting = bound.iter().zip(&self.roles).filter(|(_, role)| role.submits());
+        let free = submitting.filter_map(|(session, _)| session.as_ref());
+        free.max_by_key(|session| session.window.available_permits()).cloned()
     }
 
-    /// From now on submits go over this session, or nowhere.
-    fn publish(&self, session: Option<Arc<Session>>) {
-        *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    /// From now on the link in this place is bound, or not.
+    fn publish(&self, nth: usize, session: Option<Arc<Session>>) {
+        if let Some(place) = self.bound().get_mut(nth) {
+            *place = session;
+        }
+    }
+
+    fn bound(&self) -> MutexGuard<'_, Vec<Option<Arc<Session>>>> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The share of the window that the link in this place has: all pairs the same, but for what is left over.
+    fn share(&self, nth: usize) -> usize {
+        let binds = usize::from(self.link.binds.max(1));
+        let pair = nth * binds / self.roles.len().max(1);
+        let window = usize::from(self.link.window);
+        (window / binds + usize::from(pair < window % binds)).max(1)
     }
 
     /// Tells the parts of one message from those of the next.
-    fn next_reference(&self) -> u8 {
+    fn next_reference(&self) -> u16 {
         self.reference.fetch_add(1, Ordering::Relaxed)
     }
-
-    /// `system_id`, `password` and `system_type`, each ended by NUL.
-    fn credentials(&self) -> [Zeroizing<Vec<u8>>; 3] {
-        [&self.config.system_id, &*self.config.password, &self.config.system_type].map(|text| c_string(text))
-    }
-}
-
-fn c_string(text: &str) -> Zeroizing<Vec<u8>> {
-    let mut octets = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-    octets.extend_from_slice(text.as_bytes());
-    octets.push(0);
-    octets
-}
-
-fn check(config: &SmppConfig) -> Result<(), SmppSettingError> {
-    let error = |key, mend| SmppSettingError { key, mend };
-    let sound = [
-        (
-            COctetString::<1, 16>::new(&c_string(&config.system_id)).is_ok(),
-            "system_id",
-            "has at most 15 ASCII characters",
-        ),
-        (COctetString::<1, 9>::new(&c_string(&config.password)).is_ok(), "password", "has at most 8 ASCII characters"),
-        (
-            COctetString::<1, 13>::new(&c_string(&config.system_type)).is_ok(),
-            "system_type",
-            "has at most 12 ASCII characters",
-        ),
-        (
-            address::WireAddress::sender(&config.sender).is_some(),
-            "sender",
-            "is +digits, a short code or a name of 1 to 11",
-        ),
-        (config.window > 0, "window", "is at least 1"),
-        (matches!(config.default_alphabet, Alphabet::Gsm7 | Alphabet::Latin1), "default_alphabet", "is gsm7 or latin1"),
-    ];
-    sound.iter().find(|(sound, ..)| !sound).map_or(Ok(()), |(_, key, mend)| Err(error(*key, *mend)))
 }
 
 #[async_trait]
 impl Carrier for SmppCarrier {
     fn name(&self) -> &str {
-        &self.config.name
+        &self.link.name
     }
 
     fn is_live(&self) -> bool {
-        self.config.live
+        true
     }
 
     fn sender(&self) -> Address {
-        self.config.sender.clone()
+        self.sender.clone()
     }
 
     fn is_up(&self) -> bool {
-        self.session().is_some()
+        self.freest().is_some()
     }
 
     fn region(&self) -> Option<&str> {
-        self.config.region.as_deref()
+        self.link.region.as_deref()
+    }
+
+    fn counts(&self) -> CarrierCounts {
+        let stats = self.stats();
+        let (mut links, mut free, mut window) = (0, 0, 0);
+        for (nth, session) in self.bound().iter().enumerate() {
+            let Some(session) = session else { continue };
+            links += 1;
+            if self.roles.get(nth).is_some_and(|role| role.submits()) {
+                free += session.window.available_permits();
+                window += self.share(nth);
+            }
+        }
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        CarrierCounts {
+            sent: stats.submitted,
+            throttled: stats.throttled,
+            errors: stats.errors,
+            received: stats.messages,
+            repeats: stats.repeats,
+            receipts: stats.receipts,
+            malformed: stats.malformed,
+            links,
+            waiting: number(window.saturating_sub(free)),
+            window: number(window),
+        }
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         submit::submit(self, submission).await
     }
 
-    async fn run(self: Arc<Self>, inbox: Arc<dyn Inbox>, mut stop: watch::Receiver<bool>) {
-        let mut backoff = Backoff::new(self.timing);
-        loop {
-            let began = Instant::now();
-            let end = link::carry(&self, &inbox, &mut stop).await;
-            let wait = backoff.after(began.elapsed());
-            if end == End::Stopped {
-                return;
-            }
-            tracing::warn!(carrier = self.config.name, end = ?end, again_in_ms = wait.as_millis(), "link down");
-            if timeout(wait, link::stopped(&mut stop)).await.is_ok() {
-                return;
+    async fn run(self: Arc<Self>, inbox: Arc<dyn Inbox>, stop: watch::Receiver<bool>) {
+        let mut links = JoinSet::new();
+        for (nth, role) in self.roles.iter().copied().enumerate() {
+            let link = Link { carrier: self.clone(), nth, role, inbox: inbox.clone() };
+            links.spawn(link.run(stop.clone()));
+        }
+        while let Some(ended) = links.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(carrier = self.link.name, %error, "a link broke off");
             }
         }
     }

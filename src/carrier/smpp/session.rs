@@ -12,7 +12,7 @@ use std::time::Duration;
 use rusmpp_core::encode::Encode;
 use rusmpp_core::{CommandId, CommandStatus};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -34,8 +34,10 @@ pub(super) struct Session {
     bound: AtomicBool,
     closing: AtomicBool,
     over: AtomicBool,
+    /// The sequence number of the peer's `unbind`, once it sent one.
+    goodbye: watch::Sender<Option<u32>>,
     /// Submits that may await an answer.
-    pub(super) window: Semaphore,
+    pub(super) window: Arc<Semaphore>,
     /// Answers of ours that the peer may not have read.
     pub(super) unconfirmed: Unconfirmed,
 }
@@ -80,7 +82,8 @@ impl Session {
             bound: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             over: AtomicBool::new(false),
-            window: Semaphore::new(window),
+            goodbye: watch::Sender::new(None),
+            window: Arc::new(Semaphore::new(window)),
             unconfirmed: Unconfirmed::default(),
         };
         (Arc::new(session), queue)
@@ -121,11 +124,35 @@ impl Session {
 
     /// Brings the peer's answer to whoever waits for it; false if nobody does.
     pub(super) fn answered(&self, frame: Frame) -> bool {
-        if frame.id == CommandId::BindTransceiverResp && frame.status == 0 {
+        let is_bind = matches!(
+            frame.id,
+            CommandId::BindTransceiverResp | CommandId::BindTransmitterResp | CommandId::BindReceiverResp
+        );
+        if is_bind && frame.status == 0 {
             self.bound.store(true, Ordering::Release);
         }
         let waiting = self.waiting().remove(&frame.sequence);
         waiting.is_some_and(|waiting| waiting.send(frame).is_ok())
+    }
+
+    /// The peer wants to unbind: nothing new is taken, and whoever leads the conversation ends it.
+    pub(super) fn goodbye(&self, sequence: u32) {
+        self.close();
+        self.goodbye.send_replace(Some(sequence));
+    }
+
+    /// Whether the peer wanted to unbind.
+    pub(super) fn has_goodbye(&self) -> bool {
+        self.goodbye.borrow().is_some()
+    }
+
+    /// Waits until the peer wants to unbind.
+    pub(super) async fn told_goodbye(&self) -> u32 {
+        let mut goodbye = self.goodbye.subscribe();
+        match goodbye.wait_for(Option::is_some).await.map(|sequence| *sequence) {
+            Ok(Some(sequence)) => sequence,
+            _ => std::future::pending().await,
+        }
     }
 
     /// Hands an answer of ours to the link; false if the link is gone.

@@ -13,6 +13,8 @@ pub struct SmppStats {
     pub submitted: u64,
     /// Times that the SMSC asked to slow down.
     pub throttled: u64,
+    /// Message parts that the SMSC refused, or did not confirm.
+    pub errors: u64,
     /// Messages, or parts of them, brought to the inbox.
     pub messages: u64,
     /// Messages that came again after a link broke, and were dropped.
@@ -30,6 +32,7 @@ pub(super) struct Counters {
     pub(super) losses: AtomicU64,
     pub(super) submitted: AtomicU64,
     pub(super) throttled: AtomicU64,
+    pub(super) errors: AtomicU64,
     pub(super) messages: AtomicU64,
     pub(super) repeats: AtomicU64,
     pub(super) receipts: AtomicU64,
@@ -50,6 +53,7 @@ impl Counters {
             losses: of(&self.losses),
             submitted: of(&self.submitted),
             throttled: of(&self.throttled),
+            errors: of(&self.errors),
             messages: of(&self.messages),
             repeats: of(&self.repeats),
             receipts: of(&self.receipts),

@@ -1,41 +1,39 @@
-//! Handing a message to the SMSC: one `submit_sm` for each part, in order (SMPP 3.4 §4.4.1).
+//! Handing a message to the SMSC: one `submit_sm` or `data_sm` for each part, in order (SMPP 3.4 §4.4.1, §4.7.1).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusmpp_core::pdus::borrowed::SubmitSm;
-use rusmpp_core::types::borrowed::{COctetString, OctetString};
-use rusmpp_core::values::{DataCoding, EsmClass, RegisteredDelivery};
 use rusmpp_core::{CommandId, CommandStatus};
-use tokio::time::{Instant, sleep, timeout};
-use zeroize::Zeroizing;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::SmppCarrier;
 use super::address::WireAddress;
+use super::body::{Body, Validity};
 use super::frame::Frame;
-use super::pdu;
+use super::parts::{Part, parts};
+use super::pdu::Answer;
 use super::session::{Lost, Session};
 use super::stats::Counters;
+use super::{SmppCarrier, body, receipt};
 use crate::carrier::{Submission, SubmitError, Submitted};
-use crate::message::{Alphabet, Segment, segments};
+use crate::phone::PhoneNumber;
+use crate::store::Lane;
 
 /// How often a later part is tried again when the SMSC asks to slow down: the parts before it are taken already.
 const PART_TRIES: u32 = 6;
-/// The user data header indicator of `esm_class` (§5.2.12).
-const UDHI: u8 = 0x40;
-/// A receipt for the final outcome, good or bad (§5.2.17).
-const FINAL_RECEIPT: u8 = 1;
 
 /// Submits every part of a message.
 pub(super) async fn submit(carrier: &SmppCarrier, submission: Submission) -> Result<Submitted, SubmitError> {
-    let from = WireAddress::sender(&submission.from).ok_or_else(|| refused("sender_invalid"))?;
-    let to = WireAddress::device(&submission.to);
-    let parts = segments(&submission.text, carrier.config.default_alphabet, carrier.next_reference())
+    let link = &carrier.link;
+    let from = WireAddress::sender(&submission.from, &link.addressing).ok_or_else(|| refused("invalid_sender"))?;
+    let to = WireAddress::device(&submission.to, &link.addressing, &link.prefix);
+    let parts = parts(&submission.text, carrier.alphabet, link.concat, || carrier.next_reference())
         .map_err(|_| refused("message_too_long"))?;
+    let validity = Validity::new(submission.life, link.validity_s);
     let mut ids = Vec::with_capacity(parts.len());
-    for (taken, part) in parts.iter().enumerate() {
-        let body = Body { from: &from, to: &to, text: user_data(part), part };
-        let id = if taken == 0 { body.submit(carrier).await? } else { body.submit_later(carrier).await? };
+    for (nth, part) in parts.iter().enumerate() {
+        let one = One { from: &from, to: &to, device: &submission.to, part, validity: &validity, carrier };
+        let id = if nth == 0 { one.submit(submission.lane).await? } else { one.submit_later().await? };
         ids.extend(id);
     }
     Ok(Submitted { ids })
@@ -45,35 +43,34 @@ fn refused(reason: &str) -> SubmitError {
     SubmitError::Refused { reason: reason.to_owned() }
 }
 
-/// Header and characters, as `short_message` carries them.
-fn user_data(part: &Segment) -> Zeroizing<Vec<u8>> {
-    let header = part.udh.as_deref().unwrap_or_default();
-    let mut octets = Zeroizing::new(Vec::with_capacity(header.len() + part.octets.len()));
-    octets.extend_from_slice(header);
-    octets.extend_from_slice(&part.octets);
-    octets
-}
-
 /// One part on its way.
-struct Body<'a> {
+struct One<'a> {
+    carrier: &'a SmppCarrier,
     from: &'a WireAddress,
     to: &'a WireAddress,
-    text: Zeroizing<Vec<u8>>,
-    part: &'a Segment,
+    device: &'a PhoneNumber,
+    part: &'a Part,
+    validity: &'a Validity,
 }
 
-impl Body<'_> {
-    async fn submit(&self, carrier: &SmppCarrier) -> Result<Option<String>, SubmitError> {
-        carrier.pace.turn().await.map_err(|retry_after| SubmitError::Throttled { retry_after })?;
-        let session = carrier.session().ok_or(SubmitError::Unavailable)?;
-        let answer = self.exchange(&session, carrier.timing.answer).await?;
-        outcome(carrier, &answer)
+impl One<'_> {
+    async fn submit(&self, lane: Lane) -> Result<Option<String>, SubmitError> {
+        let carrier = self.carrier;
+        carrier.pace.turn(lane).await.map_err(|retry_after| SubmitError::Throttled { retry_after })?;
+        let outcome = match self.exchange(carrier.timing.answer).await {
+            Ok(answer) => self.outcome(&answer),
+            Err(error) => Err(error),
+        };
+        if matches!(outcome, Err(SubmitError::Refused { .. } | SubmitError::Unconfirmed)) {
+            Counters::count(&carrier.counters.errors);
+        }
+        outcome
     }
 
     /// A part after the first: to give up now would leave half a message, so a pause is waited for.
-    async fn submit_later(&self, carrier: &SmppCarrier) -> Result<Option<String>, SubmitError> {
+    async fn submit_later(&self) -> Result<Option<String>, SubmitError> {
         for _ in 0..PART_TRIES {
-            match self.submit(carrier).await {
+            match self.submit(Lane::Code).await {
                 Err(SubmitError::Throttled { retry_after }) => sleep(retry_after).await,
                 Err(SubmitError::Unavailable) => return Err(SubmitError::Unconfirmed),
                 settled => return settled,
@@ -82,60 +79,73 @@ impl Body<'_> {
         Err(SubmitError::Unconfirmed)
     }
 
-    async fn exchange(&self, session: &Arc<Session>, limit: Duration) -> Result<Frame, SubmitError> {
-        let pdu = self.pdu().ok_or_else(|| refused("address_invalid"))?;
-        let _place = match timeout(limit, session.window.acquire()).await {
-            Ok(Ok(place)) => place,
-            _ => return Err(SubmitError::Unavailable),
+    async fn exchange(&self, limit: Duration) -> Result<Frame, SubmitError> {
+        let SmppCarrier { link, service_type, .. } = self.carrier;
+        let Self { from, to, part, validity, .. } = *self;
+        let body = Body { from, to, part, service_type, receipts: link.receipts, validity };
+        let (session, _place) = place(self.carrier, limit).await.ok_or(SubmitError::Unavailable)?;
+        let answer = match body::command(link.command) {
+            CommandId::DataSm => {
+                let pdu = body.data_sm().ok_or_else(|| refused("address_invalid"))?;
+                session.request(CommandId::DataSm, &pdu, limit).await
+            }
+            command => {
+                let pdu = body.submit_sm().ok_or_else(|| refused("address_invalid"))?;
+                session.request(command, &pdu, limit).await
+            }
         };
-        session.request(CommandId::SubmitSm, &pdu, limit).await.map_err(|lost| match lost {
+        answer.map_err(|lost| match lost {
             Lost::NotSent => SubmitError::Unavailable,
             Lost::NoAnswer => SubmitError::Unconfirmed,
         })
     }
 
-    fn pdu(&self) -> Option<SubmitSm<'_, 0>> {
-        let esm_class = if self.part.udh.is_some() { UDHI } else { 0 };
-        let pdu = SubmitSm::builder()
-            .source_addr_ton(self.from.ton)
-            .source_addr_npi(self.from.npi)
-            .source_addr(COctetString::new(&self.from.text).ok()?)
-            .dest_addr_ton(self.to.ton)
-            .dest_addr_npi(self.to.npi)
-            .destination_addr(COctetString::new(&self.to.text).ok()?)
-            .esm_class(EsmClass::from(esm_class))
-            .registered_delivery(RegisteredDelivery::from(FINAL_RECEIPT))
-            .data_coding(data_coding(self.part.alphabet))
-            .short_message(OctetString::new(&self.text).ok()?)
-            .build();
-        Some(pdu)
+    /// What the SMSC's status means for the part: taken, under the id that it gave if it gave one, or not.
+    fn outcome(&self, answer: &Frame) -> Result<Option<String>, SubmitError> {
+        let (carrier, now) = (self.carrier, Instant::now());
+        let is_nack = answer.id == CommandId::GenericNack;
+        if !is_nack && !matches!(answer.id, CommandId::SubmitSmResp | CommandId::DataSmResp) {
+            return Err(SubmitError::Unconfirmed);
+        }
+        match CommandStatus::from(answer.status) {
+            CommandStatus::EsmeRok if !is_nack => {
+                carrier.pace.taken(now);
+                Counters::count(&carrier.counters.submitted);
+                let Answer { id, congestion } = Answer::read(&answer.body);
+                if let Some(hundredths) = congestion {
+                    carrier.pace.busy(hundredths, now);
+                }
+                Ok(id.map(|id| carrier.ids.given(id, self.device)))
+            }
+            CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful => {
+                Counters::count(&carrier.counters.throttled);
+                Err(SubmitError::Throttled { retry_after: carrier.pace.slow_down(now) })
+            }
+            CommandStatus::EsmeRsyserr | CommandStatus::EsmeRinvbndsts | CommandStatus::EsmeRxTAppn => {
+                if let Some(hundredths) = Answer::congestion(&answer.body) {
+                    carrier.pace.busy(hundredths, now);
+                }
+                Err(SubmitError::Unavailable)
+            }
+            _ => {
+                tracing::info!(carrier = carrier.link.name, status = answer.status, is_nack, "a part was refused");
+                let class = receipt::refusal(answer.status).map(|class| class.as_str().to_owned());
+                Err(SubmitError::Refused { reason: class.unwrap_or_else(|| format!("smpp_status_{}", answer.status)) })
+            }
+        }
     }
 }
 
-/// `data_coding` of a part. GSM 7 goes as the SMSC's default alphabet, which it is wherever we send it.
-fn data_coding(alphabet: Alphabet) -> DataCoding {
-    match alphabet {
-        Alphabet::Gsm7 => DataCoding::McSpecific,
-        Alphabet::Latin1 => DataCoding::Latin1,
-        _ => DataCoding::Ucs2,
-    }
-}
-
-/// What the SMSC's status means for the part: taken, under the id that it gave if it gave one, or not.
-fn outcome(carrier: &SmppCarrier, answer: &Frame) -> Result<Option<String>, SubmitError> {
-    match CommandStatus::from(answer.status) {
-        CommandStatus::EsmeRok => {
-            carrier.pace.taken();
-            Counters::count(&carrier.counters.submitted);
-            Ok(pdu::message_id(&answer.body).ok())
+/// A place in the window of the link that has most of them free.
+async fn place(carrier: &SmppCarrier, limit: Duration) -> Option<(Arc<Session>, OwnedSemaphorePermit)> {
+    let end = Instant::now() + limit;
+    loop {
+        let session = carrier.freest()?;
+        // A link that ends closes its window: then there may be another.
+        match timeout_at(end, session.window.clone().acquire_owned()).await {
+            Ok(Ok(place)) => return Some((session, place)),
+            Ok(Err(_)) => tokio::task::yield_now().await,
+            Err(_) => return None,
         }
-        CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful => {
-            Counters::count(&carrier.counters.throttled);
-            Err(SubmitError::Throttled { retry_after: carrier.pace.slow_down(Instant::now()) })
-        }
-        CommandStatus::EsmeRsyserr | CommandStatus::EsmeRinvbndsts | CommandStatus::EsmeRxTAppn => {
-            Err(SubmitError::Unavailable)
-        }
-        _ => Err(SubmitError::Refused { reason: format!("smpp_status_{}", answer.status) }),
     }
 }

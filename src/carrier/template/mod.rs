@@ -75,7 +75,7 @@ impl Carrier for TemplateCarrier {
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         let id = uuid::Uuid::now_v7().simple().to_string();
         let outgoing = self.request.filled(&submission, &id)?;
-        let taken = self.line.submit(outgoing, |answer| self.request.judge(answer)).await?;
+        let taken = self.line.submit(outgoing, submission.lane, |answer| self.request.judge(answer)).await?;
         Ok(Submitted { ids: vec![taken.unwrap_or(id)] })
     }
 

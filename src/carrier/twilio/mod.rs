@@ -73,7 +73,7 @@ impl Carrier for TwilioCarrier {
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
-        self.line.submit(self.request(&submission)?, submit::judge).await
+        self.line.submit(self.request(&submission)?, submission.lane, submit::judge).await
     }
 
     /// It has no link of its own to keep up.

@@ -77,7 +77,7 @@ impl Carrier for VonageCarrier {
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {
         let mut ids = Vec::new();
         for (place, piece) in submit::pieces(&submission.text).into_iter().enumerate() {
-            match self.line.submit(self.request(&submission, piece)?, submit::judge).await {
+            match self.line.submit(self.request(&submission, piece)?, submission.lane, submit::judge).await {
                 Ok(id) => ids.extend(id),
                 Err(_) if place > 0 => return Err(SubmitError::Unconfirmed),
                 Err(error) => return Err(error),

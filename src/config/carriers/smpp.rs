@@ -1,4 +1,7 @@
-//! `kind = "smpp"`.
+//! `kind = "smpp"`: how to reach an SMSC, and which of the protocol's many customs it follows.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -16,22 +19,194 @@ pub struct SmppLink {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The certificates that may vouch for the SMSC and the name it has to have, if it speaks TLS.
+    pub tls: Option<SmppTlsFiles>,
     /// Who we are to the SMSC.
     pub system_id: String,
     /// The secret, already read from wherever it is kept.
     pub password: Hidden,
     /// Often empty.
     pub system_type: String,
-    /// Most submits without an answer.
+    /// Which numbers we ask for when we bind; often empty.
+    pub address_range: String,
+    /// One connection for both directions, or one for each.
+    pub bind: SmppBind,
+    /// How many such connections, or pairs of them.
+    pub binds: u16,
+    /// As which version of the protocol we bind.
+    pub version: SmppVersion,
+    /// Most submits without an answer, over all binds.
     pub window: u16,
     /// Messages a second, 0 for no limit.
     pub rate: u32,
     /// What codes show as their sender: a number, a short code or a name.
     pub sender: String,
     /// What data coding 0 means here.
-    pub default_alphabet: String,
+    pub default_alphabet: SmppAlphabet,
+    /// How its receipts spell the ids of its answers.
+    pub id_format: IdFormat,
+    /// How the parts of a long message are tied together.
+    pub concat: Concat,
+    /// With which command messages are handed over.
+    pub command: SubmitCommand,
+    /// Which receipts are asked for.
+    pub receipts: ReceiptsWanted,
+    /// The longest validity asked for, in seconds; 0 for the SMSC's own.
+    pub validity_s: u32,
+    /// Type of number and numbering plan of each kind of address.
+    pub addressing: Addressing,
+    /// What stands before the digits of a device on the wire: nothing, `+` or `00`.
+    pub prefix: String,
+    /// Country code of national numbers that come in, if they do.
+    pub country: String,
+    /// What `err` of its receipts means, beside the codes of 3GPP TS 29.002.
+    pub error_codes: BTreeMap<String, String>,
+    /// The type of service, at most 5 characters; often empty.
+    pub service_type: String,
     /// Seconds between signs of life.
     pub enquire_link_s: u16,
+    /// Seconds that an answer may take.
+    pub answer_s: u16,
+    /// Seconds between tries to bind, at most.
+    pub reconnect_s: u16,
+}
+
+/// What the SMSC's certificate is checked against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmppTlsFiles {
+    /// Certificates that vouch for it, PEM, in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// The name that it has to have.
+    pub name: String,
+}
+
+/// Connections and what each carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmppBind {
+    /// Both directions on one.
+    Transceiver,
+    /// A transmitter and a receiver.
+    Separate,
+}
+
+/// A version of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum SmppVersion {
+    /// 3.4, which nearly every SMSC speaks.
+    #[serde(rename = "3.4")]
+    V3_4,
+    /// 5.0, with its `congestion_state`.
+    #[serde(rename = "5.0")]
+    V5_0,
+}
+
+/// An alphabet of one octet a character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmppAlphabet {
+    /// GSM 7-bit, one septet an octet.
+    Gsm7,
+    /// ISO 8859-1.
+    Latin1,
+}
+
+/// How the ids in receipts stand to those in `submit_sm_resp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdFormat {
+    /// Learned from the first receipts.
+    Auto,
+    /// The same text.
+    AsIs,
+    /// Both hexadecimal; zeros and case may differ.
+    Hex,
+    /// Both decimal; zeros may differ.
+    Decimal,
+    /// Hexadecimal in answers, decimal in receipts.
+    HexToDecimal,
+    /// Decimal in answers, hexadecimal in receipts.
+    DecimalToHex,
+}
+
+/// How parts are tied together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Concat {
+    /// A user data header with an 8-bit reference.
+    Udh8,
+    /// A user data header with a 16-bit reference.
+    Udh16,
+    /// The `sar_*` TLVs.
+    Sar,
+    /// Not at all: the whole text in `message_payload`.
+    Payload,
+}
+
+/// What hands a message over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubmitCommand {
+    /// The usual one.
+    SubmitSm,
+    /// The short one, whose text is always `message_payload`.
+    DataSm,
+}
+
+/// `registered_delivery` (SMPP 3.4 §5.2.17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptsWanted {
+    /// Of the final outcome.
+    Final,
+    /// Of failures only.
+    Failure,
+    /// Of the outcome, and of what happens on the way.
+    All,
+    /// None.
+    None,
+}
+
+/// Type of number and numbering plan, as `"TON/NPI"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TonNpi {
+    /// Type of number.
+    pub ton: u8,
+    /// Numbering plan.
+    pub npi: u8,
+}
+
+impl TryFrom<String> for TonNpi {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let pair = text.split_once('/').and_then(|(ton, npi)| Some((ton.parse().ok()?, npi.parse().ok()?)));
+        pair.map(|(ton, npi)| Self { ton, npi }).ok_or("no \"TON/NPI\", as \"1/1\"")
+    }
+}
+
+/// How addresses are marked on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Addressing {
+    /// Devices that we write to.
+    pub device: TonNpi,
+    /// Numbers shown as senders.
+    pub number: TonNpi,
+    /// Short codes shown as senders.
+    pub short_code: TonNpi,
+    /// Names shown as senders.
+    pub name: TonNpi,
+    /// The range asked for when binding.
+    pub range: TonNpi,
+}
+
+impl Default for Addressing {
+    fn default() -> Self {
+        let of = |ton, npi| TonNpi { ton, npi };
+        Self { device: of(1, 1), number: of(1, 1), short_code: of(3, 0), name: of(5, 0), range: of(0, 0) }
+    }
 }
 
 /// The section as people write it, without what every kind has.
@@ -39,36 +214,68 @@ pub struct SmppLink {
 #[serde(deny_unknown_fields, default)]
 struct Raw {
     host: String,
-    port: u16,
+    port: Option<u16>,
+    tls: bool,
+    tls_ca: Option<PathBuf>,
+    tls_name: Option<String>,
     system_id: String,
     password: String,
-    bind: String,
-    tls: bool,
+    system_type: String,
+    address_range: String,
+    bind: SmppBind,
+    binds: u16,
+    version: SmppVersion,
     window: u16,
     rate: u32,
     sender: String,
-    system_type: String,
-    default_alphabet: String,
-    id_format: String,
+    default_alphabet: SmppAlphabet,
+    id_format: IdFormat,
+    concat: Concat,
+    command: SubmitCommand,
+    receipts: ReceiptsWanted,
+    validity_s: u32,
+    addressing: Addressing,
+    prefix: String,
+    country: String,
+    error_codes: BTreeMap<String, String>,
+    service_type: String,
     enquire_link_s: u16,
+    answer_s: u16,
+    reconnect_s: u16,
 }
 
 impl Default for Raw {
     fn default() -> Self {
         Self {
             host: String::new(),
-            port: 2775,
+            port: None,
+            tls: false,
+            tls_ca: None,
+            tls_name: None,
             system_id: String::new(),
             password: String::new(),
-            bind: "transceiver".to_owned(),
-            tls: false,
+            system_type: String::new(),
+            address_range: String::new(),
+            bind: SmppBind::Transceiver,
+            binds: 1,
+            version: SmppVersion::V3_4,
             window: 64,
             rate: 0,
             sender: String::new(),
-            system_type: String::new(),
-            default_alphabet: "gsm7".to_owned(),
-            id_format: "auto".to_owned(),
+            default_alphabet: SmppAlphabet::Gsm7,
+            id_format: IdFormat::Auto,
+            concat: Concat::Udh8,
+            command: SubmitCommand::SubmitSm,
+            receipts: ReceiptsWanted::Final,
+            validity_s: LONGEST_VALIDITY,
+            addressing: Addressing::default(),
+            prefix: String::new(),
+            country: String::new(),
+            error_codes: BTreeMap::new(),
+            service_type: String::new(),
             enquire_link_s: 30,
+            answer_s: 10,
+            reconnect_s: 30,
         }
     }
 }
@@ -76,47 +283,78 @@ impl Default for Raw {
 /// The link that a section asks for.
 pub(super) fn link(mut section: Section<'_>) -> Result<SmppLink, ConfigError> {
     let raw: Raw = section.read()?;
-    let wrong = |key: &str, mend: &str| section.wrong(key, mend);
-    if raw.host.is_empty() {
-        return Err(wrong("host", "is missing; write the SMSC's host name or address"));
+    if let Some((key, mend)) = raw.fault() {
+        return Err(section.wrong(key, mend));
     }
-    if raw.bind != "transceiver" {
-        return Err(wrong("bind", "this version binds as \"transceiver\" only; write that or leave it out"));
-    }
-    if raw.tls {
-        return Err(wrong(
-            "tls",
-            "this version speaks plain SMPP; leave it out and reach the SMSC through a private network or tunnel",
-        ));
-    }
-    if raw.id_format != "auto" {
-        return Err(wrong("id_format", "this version has \"auto\" only; write that or leave it out"));
-    }
-    if !matches!(raw.default_alphabet.as_str(), "gsm7" | "latin1") {
-        return Err(wrong("default_alphabet", "write \"gsm7\" or \"latin1\""));
-    }
-    if raw.window == 0 || raw.enquire_link_s == 0 {
-        return Err(wrong("window", "window and enquire_link_s have to be 1 or more"));
-    }
-    if raw.sender.is_empty() || raw.sender.len() > 16 {
-        return Err(wrong(
-            "sender",
-            "write what codes show as their sender: \"+number\", a short code or a name of at most 11 characters",
-        ));
-    }
-    let password = secret(&raw.password).map_err(|mend| wrong("password", &mend))?;
+    let password = secret(&raw.password).map_err(|mend| section.wrong("password", &mend))?;
+    let tls = raw.tls.then(|| SmppTlsFiles {
+        ca: raw.tls_ca.as_deref().map(section.at),
+        name: raw.tls_name.clone().unwrap_or_else(|| raw.host.clone()),
+    });
     Ok(SmppLink {
         name: section.name.clone(),
         region: section.region.clone(),
-        host: raw.host,
-        port: raw.port,
-        system_id: raw.system_id,
+        port: raw.port.unwrap_or(if raw.tls { 3550 } else { 2775 }),
+        tls,
         password,
+        host: raw.host,
+        system_id: raw.system_id,
         system_type: raw.system_type,
+        address_range: raw.address_range,
+        bind: raw.bind,
+        binds: raw.binds,
+        version: raw.version,
         window: raw.window,
         rate: raw.rate,
         sender: raw.sender,
         default_alphabet: raw.default_alphabet,
+        id_format: raw.id_format,
+        concat: raw.concat,
+        command: raw.command,
+        receipts: raw.receipts,
+        validity_s: raw.validity_s,
+        addressing: raw.addressing,
+        prefix: raw.prefix,
+        country: raw.country,
+        error_codes: raw.error_codes,
+        service_type: raw.service_type,
         enquire_link_s: raw.enquire_link_s,
+        answer_s: raw.answer_s,
+        reconnect_s: raw.reconnect_s,
     })
 }
+
+impl Raw {
+    /// The first setting that cannot be, and how to mend it.
+    fn fault(&self) -> Option<(&'static str, &'static str)> {
+        let ascii = |text: &str, most: usize| text.is_ascii() && text.len() <= most;
+        let digits = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
+        let sound = [
+            (!self.host.is_empty(), "host", "is missing; write the SMSC's host name or address"),
+            (self.port != Some(0), "port", "is no port; write 2775 say"),
+            (self.tls || self.tls_ca.is_none(), "tls_ca", "means nothing without TLS; add tls = true"),
+            (self.tls || self.tls_name.is_none(), "tls_name", "means nothing without TLS; add tls = true"),
+            (ascii(&self.system_id, 15), "system_id", "has at most 15 ASCII characters"),
+            (ascii(&self.system_type, 12), "system_type", "has at most 12 ASCII characters"),
+            (ascii(&self.address_range, 40), "address_range", "has at most 40 ASCII characters"),
+            (ascii(&self.service_type, 5), "service_type", "has at most 5 ASCII characters"),
+            ((1..=MOST_BINDS).contains(&self.binds), "binds", "write 1 to 16"),
+            (self.window >= self.binds, "window", "has to be at least 1 for each of binds; write a larger one"),
+            ((1..=3_600).contains(&self.enquire_link_s), "enquire_link_s", "write 1 to 3600"),
+            ((1..=25).contains(&self.answer_s), "answer_s", "write 1 to 25"),
+            ((1..=3_600).contains(&self.reconnect_s), "reconnect_s", "write 1 to 3600"),
+            (self.validity_s <= LONGEST_VALIDITY, "validity_s", "write at most 172800 (two days), or 0"),
+            (matches!(self.prefix.as_str(), "" | "+" | "00"), "prefix", "write \"\", \"+\" or \"00\""),
+            (digits(&self.country) && self.country.len() <= 3, "country", "write a country code: \"44\" say"),
+            (
+                (1..=16).contains(&self.sender.len()),
+                "sender",
+                "write what codes show as their sender: \"+number\", a short code or a name of at most 11 characters",
+            ),
+        ];
+        sound.into_iter().find(|(sound, ..)| !sound).map(|(_, key, mend)| (key, mend))
+    }
+}
+
+const MOST_BINDS: u16 = 16;
+const LONGEST_VALIDITY: u32 = 172_800;

@@ -18,7 +18,7 @@ pub(super) use turns::Turns;
 use writer::Writer;
 
 use super::Relay;
-use crate::carrier::{Accepted, Inbox, InboxError, Incoming, Receipt};
+use crate::carrier::{Accepted, Inbox, InboxError, Incoming, LinkChange, Receipt};
 use crate::event::{Actor, Event, Mode, What};
 use crate::ids::{AliasId, TenantId};
 use crate::keyring::KeyError;
@@ -77,6 +77,18 @@ impl Inbox for Relay {
 
     async fn receipt(&self, receipt: Receipt) -> Result<(), InboxError> {
         self.record_receipt(receipt).await.map_err(not_durable)
+    }
+
+    async fn link(&self, carrier: &str, link: &str, change: LinkChange) {
+        let (carrier_name, link) = (carrier.to_owned(), link.to_owned());
+        let what = match change {
+            LinkChange::Up => What::CarrierUp { carrier: carrier_name, link },
+            LinkChange::Down(reason) => What::CarrierDown { carrier: carrier_name, link, reason },
+        };
+        let event = self.told_by(carrier, None, None, what);
+        if let Err(error) = self.store.commit(Change::telling(event)).await {
+            tracing::warn!(%error, "a link's change could not be recorded");
+        }
     }
 
     async fn malformed(&self, carrier: &str, fault: &str) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bauta::carrier::{Carrier, SubmitError};
+use bauta::config::Hidden;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
@@ -14,7 +15,7 @@ use crate::peer::Peer;
 async fn binds_with_its_credentials_and_unbinds_when_stopped() {
     let Some(mut peer) = Peer::smsc(&["--password", "hush"]).await else { return };
     let mut config = config(peer.port);
-    config.password = Zeroizing::new("hush".into());
+    config.password = Hidden(Zeroizing::new("hush".into()));
     let running = Running::unbound(config, Duration::ZERO);
     let bound = peer.event("bound").await;
     assert_eq!((&bound["system_type"], &bound["version"]), (&json!("TEST"), &json!(0x34)));

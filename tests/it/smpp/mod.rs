@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bauta::carrier::{
-    Accepted, Address, Carrier, Inbox, InboxError, Incoming, Origin, Part, Receipt, SmppCarrier, SmppConfig,
-    SmppTiming, Submission, SubmitError, Submitted,
+    Accepted, Address, Carrier, Inbox, InboxError, Incoming, Origin, Part, Receipt, SmppCarrier, SmppTiming,
+    Submission, SubmitError, Submitted,
 };
+use bauta::config::{CarrierSettings, Config, Flags, SmppLink};
 use bauta::ids;
 use bauta::message::Alphabet;
 use bauta::phone::{Door, PhoneNumber, VirtualNumber};
@@ -102,7 +103,7 @@ impl Running {
         Self::with(peer, Duration::ZERO, |_| {}).await
     }
 
-    async fn with(peer: &mut Peer, takes: Duration, change: impl FnOnce(&mut SmppConfig)) -> Self {
+    async fn with(peer: &mut Peer, takes: Duration, change: impl FnOnce(&mut SmppLink)) -> Self {
         let mut config = config(peer.port);
         change(&mut config);
         let running = Self::unbound(config, takes);
@@ -111,10 +112,10 @@ impl Running {
         running
     }
 
-    fn unbound(config: SmppConfig, takes: Duration) -> Self {
+    fn unbound(config: SmppLink, takes: Duration) -> Self {
         let timing =
             SmppTiming { answer: Duration::from_secs(2), backoff_max: Duration::from_secs(1), ..SmppTiming::default() };
-        let carrier = Arc::new(SmppCarrier::with_timing(config, timing).unwrap());
+        let carrier = Arc::new(SmppCarrier::with_timing(config, Address::Name("Bauta".into()), timing).unwrap());
         let (sender, notes) = mpsc::unbounded_channel();
         let inbox = Arc::new(Notes { notes: sender, takes, failures: AtomicU32::new(0) });
         let (stop, stopped) = watch::channel(false);
@@ -145,21 +146,18 @@ impl Running {
     }
 }
 
-fn config(port: u16) -> SmppConfig {
-    SmppConfig {
-        name: "main".into(),
-        host: "127.0.0.1".into(),
-        port,
-        system_id: "bauta".into(),
-        password: Zeroizing::new("secret".into()),
-        system_type: "TEST".into(),
-        window: 16,
-        rate: 0,
-        sender: Address::Name("Bauta".into()),
-        default_alphabet: Alphabet::Gsm7,
-        enquire_link_s: 30,
-        region: None,
-        live: true,
+fn config(port: u16) -> SmppLink {
+    let toml = format!(
+        "[[carriers]]\nname = \"main\"\nkind = \"smpp\"\nhost = \"127.0.0.1\"\nport = {port}\nsystem_id = \"bauta\"\n\
+         password = \"secret\"\nsystem_type = \"TEST\"\nwindow = 16\nsender = \"Bauta\"\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bauta.toml");
+    std::fs::write(&file, toml).unwrap();
+    let flags = Flags { config: Some(file), data: Some(folder.path().join("data")), listen: None };
+    match Config::load(&flags).unwrap().carriers.remove(0) {
+        CarrierSettings::Smpp(link) => *link,
+        _ => panic!("no SMPP link"),
     }
 }
 
@@ -171,7 +169,14 @@ fn number(digits: &str) -> PhoneNumber {
 fn submission(text: &str) -> Submission {
     let from = Address::Number(VirtualNumber::from_digits(X.parse().unwrap()).unwrap());
     let lane = bauta::store::Lane::Notice;
-    Submission { tenant: ids::fresh(), from, to: number(DEVICE), text: Zeroizing::new(text.to_owned()), lane }
+    Submission {
+        tenant: ids::fresh(),
+        from,
+        to: number(DEVICE),
+        text: Zeroizing::new(text.to_owned()),
+        life: None,
+        lane,
+    }
 }
 
 /// A `deliver_sm` frame by hand: header, then whatever body.
