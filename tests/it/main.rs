@@ -12,6 +12,7 @@ mod arrows;
 mod backup;
 mod browser;
 mod bulk;
+mod carriers;
 mod cli;
 mod http;
 mod keys;

@@ -91,9 +91,17 @@ impl Service {
         Self::start_in(&format!("[kms]\n{kms}"), "", environment).await
     }
 
+    /// The same at an address that others have to know before: a free port of 127.0.0.1.
+    pub async fn start_at(port: u16, settings: &str) -> Self {
+        Self::start_on(port, "[kms]\npath = \"kms\"\n", settings, &[]).await
+    }
+
     async fn start_in(kms: &str, settings: &str, environment: &[(&'static str, PathBuf)]) -> Self {
+        Self::start_on(free_port(), kms, settings, environment).await
+    }
+
+    async fn start_on(port: u16, kms: &str, settings: &str, environment: &[(&'static str, PathBuf)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = free_port();
         let settings = format!("[server]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n{kms}{settings}");
         std::fs::write(folder.path().join("bauta.toml"), &settings).expect("settings");
         let mut service = Self {
