@@ -42,7 +42,14 @@ fn settings(base: &str) -> Twilio {
 fn submission(from: Address) -> Submission {
     let rules = bauta::phone::Rules { test: true, ..Default::default() };
     let to = bauta::phone::parse(super::ANNA.0, &rules).unwrap().number;
-    Submission { tenant: ids::fresh(), from, to, text: Zeroizing::new("hello".to_owned()), lane: Lane::Notice }
+    Submission {
+        tenant: ids::fresh(),
+        from,
+        to,
+        text: Zeroizing::new("hello".to_owned()),
+        lane: Lane::Notice,
+        life: None,
+    }
 }
 
 fn number() -> Address {
