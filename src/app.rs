@@ -58,7 +58,8 @@ pub struct App {
     keyring: Arc<Keyring>,
     vault: Arc<Vault>,
     verify: Arc<Verify>,
-    alias: Arc<Alias>,
+    /// Aliases and pools.
+    pub alias: Arc<Alias>,
     relay: Arc<Relay>,
     dispatch: Arc<Dispatch>,
     webhooks: Arc<Webhooks>,

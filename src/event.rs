@@ -313,6 +313,9 @@ pub enum What {
     /// A pool has fewer free numbers than its owner wants to be told of.
     #[serde(rename = "alert.pool_low")]
     PoolLow { pool: PoolId, free: u64, low_water: u64 },
+    /// It has enough again.
+    #[serde(rename = "pool.refilled")]
+    PoolRefilled { pool: PoolId, free: u64, low_water: u64 },
     #[serde(rename = "alias.bound")]
     AliasBound { alias: AliasId, mode: String, number: VirtualNumber, subjects: Vec<SubjectId> },
     #[serde(rename = "alias.extended")]

@@ -61,6 +61,8 @@ pub struct Metrics {
     pub webhook_oldest: IntGauge,
     /// Endpoints that something waits for.
     pub webhook_waiting: IntGauge,
+    /// Pools with fewer free numbers than their owners want to be told of.
+    pub pools_low: IntGauge,
     /// 1 for the version of the policies in force.
     policy: IntGaugeVec,
 }
@@ -125,6 +127,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             counters("bauta_tls_reloads_total", "Changed certificate files, by outcome", &["outcome"]),
         ),
         kms_up: registered(&registry, IntGauge::new("bauta_kms_up", "Whether the KMS served when last asked")),
+        pools_low: registered(
+            &registry,
+            IntGauge::new("bauta_pools_low", "Pools with fewer free numbers than their owners want to be told of"),
+        ),
         resealed: registered(
             &registry,
             IntCounter::new("bauta_keys_resealed_total", "Ciphertexts re-encrypted under a newer key version"),

@@ -1,5 +1,6 @@
 //! Binding: choose a pool and a number, and write alias, legs and event in one commit.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::error::AliasError;
@@ -12,8 +13,8 @@ use crate::event::What;
 use crate::ids::{self, PoolId};
 use crate::phone::{self, VirtualNumber};
 use crate::store::{
-    AliasMode, AliasRow, AliasStatus, Allocation, Change, Conflict, Disclose, LegKey, PoolRow, StoreError, Strategy,
-    Unknown, Write,
+    AliasMode, AliasRow, AliasStatus, Allocation, BlindIndex, Change, Conflict, Disclose, LegKey, PoolRow, StoreError,
+    Strategy, Unknown, Write,
 };
 use crate::vault::Holder;
 
@@ -260,16 +261,18 @@ fn check(wish: &Bind) -> Result<AliasMode, AliasError> {
     if wish.number.is_some() && wish.number == wish.number_y {
         return Err(AliasError::Unexpected("number_y"));
     }
-    check_people(mode, &wish.a, wish.b.as_ref(), &wish.members)?;
+    let index = |holder: &Holder| holder.index;
+    let team: Vec<_> = wish.members.iter().map(index).collect();
+    check_people(mode, wish.a.index, wish.b.as_ref().map(index), &team)?;
     Ok(mode)
 }
 
-/// Whether a mode can be of these people.
+/// Whether a mode can be of these people, by indexes under one key.
 pub(super) fn check_people(
     mode: AliasMode,
-    a: &Holder,
-    b: Option<&Holder>,
-    members: &[Holder],
+    a: BlindIndex,
+    b: Option<BlindIndex>,
+    members: &[BlindIndex],
 ) -> Result<(), AliasError> {
     let needs = leg::needs(mode);
     match (needs.b, b) {
@@ -283,19 +286,15 @@ pub(super) fn check_people(
         (true, count) if count > leg::MAX_MEMBERS => return Err(AliasError::Unexpected("members")),
         _ => {}
     }
-    if b.is_some_and(|b| b.index == a.index) {
+    let mut seen = HashSet::from([a]);
+    if !members.iter().all(|member| seen.insert(*member)) {
         return Err(AliasError::SameParty);
     }
-    for (place, member) in members.iter().enumerate() {
-        let earlier = members.iter().take(place);
-        if member.index == a.index || earlier.into_iter().any(|other| other.index == member.index) {
-            return Err(AliasError::SameParty);
-        }
+    match b {
+        Some(b) if b == a => Err(AliasError::SameParty),
+        Some(b) if needs.members && !members.contains(&b) => Err(AliasError::PartyUnexpected),
+        _ => Ok(()),
     }
-    if needs.members && b.is_some_and(|b| !members.iter().any(|member| member.index == b.index)) {
-        return Err(AliasError::PartyUnexpected);
-    }
-    Ok(())
 }
 
 fn allocation(
@@ -353,7 +352,6 @@ mod tests {
 
     use super::*;
     use crate::ids::RecordId;
-    use crate::store::BlindIndex;
 
     fn holder(n: u8) -> Holder {
         Holder { record: RecordId(n.into()), index: BlindIndex([n; 16]), subject: ids::from_bytes([n; 16]) }

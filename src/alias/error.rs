@@ -22,7 +22,7 @@ pub enum AliasError {
     #[error("this mode needs members")]
     MembersMissing,
     /// A field that the mode has no use for, or too much in it.
-    #[error("this mode has no use for that")]
+    #[error("{0}: this cannot stand there")]
     Unexpected(&'static str),
     /// No content policy of this name.
     #[error("no such content policy")]

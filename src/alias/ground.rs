@@ -7,7 +7,7 @@ use super::bind::Bind;
 use super::error::AliasError;
 use super::leg::{Parties, Side};
 use crate::access::{Permit, Resource};
-use crate::store::{AliasMode, LotId, LotRow, PoolRow};
+use crate::store::{AliasMode, LotId, LotRow, Party, PoolRow};
 use crate::vault::Holder;
 
 /// A pool, seen by those who are to be bound from it.
@@ -40,11 +40,20 @@ impl Ground {
     }
 }
 
+/// A person who is to be in an alias.
+#[derive(Clone, Copy)]
+pub(super) enum Person {
+    /// Named by the caller.
+    New(Holder),
+    /// In it already: the pool knows them, and they can be reached.
+    Known(Party),
+}
+
 /// The people of an alias as one pool knows them, each with the lots whose numbers reach them.
 pub(super) struct Cast {
     pub(super) parties: Parties,
     /// Of A, of B, and of all others.
-    reached: [BTreeSet<LotId>; 3],
+    pub(super) reached: [BTreeSet<LotId>; 3],
 }
 
 impl Cast {
@@ -70,7 +79,9 @@ impl Alias {
         pool: &PoolRow,
     ) -> Result<Ground, AliasError> {
         let lots = self.store.lots(pool.id).await?;
-        let cast = self.cast(permit, mode, (&wish.a, wish.b.as_ref(), &wish.members), pool, &lots).await?;
+        let members: Vec<_> = wish.members.iter().copied().map(Person::New).collect();
+        let people = (Person::New(wish.a), wish.b.map(Person::New), members.as_slice());
+        let cast = self.cast(permit, mode, people, pool, &lots).await?;
         let sides = if mode == AliasMode::Axyb { &[Side::X, Side::Y][..] } else { &[Side::X] };
         let mut fitting = [Vec::new(), Vec::new()];
         for (side, fitting) in sides.iter().zip(&mut fitting) {
@@ -91,7 +102,7 @@ impl Alias {
         &self,
         permit: &Permit<R>,
         mode: AliasMode,
-        (a, b, members): (&Holder, Option<&Holder>, &[Holder]),
+        (a, b, members): (Person, Option<Person>, &[Person]),
         pool: &PoolRow,
         lots: &[LotRow],
     ) -> Result<Cast, AliasError> {
@@ -103,7 +114,7 @@ impl Alias {
         };
         let (mut team, mut of_others) = (Vec::new(), everywhere());
         for member in members {
-            let (member, reached) = self.seen(permit, member, pool, lots).await?;
+            let (member, reached) = self.seen(permit, *member, pool, lots).await?;
             team.push(member);
             of_others.retain(|lot| reached.contains(lot));
         }
@@ -113,10 +124,14 @@ impl Alias {
     async fn seen<R: Resource>(
         &self,
         permit: &Permit<R>,
-        holder: &Holder,
+        person: Person,
         pool: &PoolRow,
         lots: &[LotRow],
-    ) -> Result<(crate::store::Party, BTreeSet<LotId>), AliasError> {
+    ) -> Result<(Party, BTreeSet<LotId>), AliasError> {
+        let holder = match person {
+            Person::Known(party) => return Ok((party, lots.iter().map(|lot| lot.id).collect())),
+            Person::New(holder) => holder,
+        };
         let seen = self.people.seen_by(pool, permit.tenant(), holder.record, lots).await?;
         if seen.in_pool { Err(AliasError::NumberInPool) } else { Ok((seen.party, seen.reached)) }
     }

@@ -46,21 +46,6 @@ impl Alias {
         Ok(views)
     }
 
-    /// Sets how long an active alias still lasts, from now; none is until released.
-    pub async fn extend(&self, permit: &Permit<AliasRef>, ttl: Option<Duration>) -> Result<AliasView, AliasError> {
-        check_ttl(ttl)?;
-        let mut row = self.find(permit).await?;
-        let now = self.store.now();
-        if row.expires_at.is_some_and(|end| end <= now) {
-            return Err(AliasError::Over);
-        }
-        row.expires_at = ttl.map(|ttl| now.plus(ttl));
-        let event = permit.event(now, What::AliasExtended { alias: row.id, expires_at: row.expires_at });
-        let write = Write::ExtendAlias { tenant: row.tenant, id: row.id, expires_at: row.expires_at };
-        self.store.commit(Change::telling(event).with(write)).await.map_err(over)?;
-        self.view(permit, &row).await
-    }
-
     /// Ends an alias. Its legs cool for 7 days; a number that took messages from anyone rests for 90.
     pub async fn release(&self, permit: &Permit<AliasRef>) -> Result<(), AliasError> {
         let row = self.find(permit).await?;
@@ -97,7 +82,7 @@ impl Alias {
         Ok(ended)
     }
 
-    async fn find(&self, permit: &Permit<AliasRef>) -> Result<AliasRow, AliasError> {
+    pub(super) async fn find(&self, permit: &Permit<AliasRef>) -> Result<AliasRow, AliasError> {
         let row = self.store.alias(permit.tenant(), permit.resource().id).await?;
         row.filter(|row| is_visible(permit, row)).ok_or(AliasError::NotFound)
     }

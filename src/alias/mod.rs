@@ -5,22 +5,26 @@
 //! credentials of its audience bound. No view holds a number of a person. Called by `api`, `relay` and `worker`.
 
 mod bind;
+mod change;
 mod error;
 mod ground;
 pub mod leg;
 mod life;
+mod notice;
 mod people;
 mod pool;
 mod view;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use bind::Bind;
+pub use change::Alter;
 pub use error::AliasError;
 pub use life::AliasQuery;
 pub use people::{People, PeopleError, Seen};
-pub use pool::{Import, NewPool, PoolView};
+pub use pool::{Import, NewPool, PoolView, Standing};
 pub use view::{AliasView, LegView, MessageView};
 
 use crate::access::{Access, Permit};
@@ -34,6 +38,7 @@ pub struct Alias {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     access: Arc<Access>,
+    keyring: Arc<Keyring>,
     people: Arc<People>,
     carriers: Vec<Arc<dyn Carrier>>,
 }
@@ -47,8 +52,8 @@ impl Alias {
         access: Arc<Access>,
         carriers: Vec<Arc<dyn Carrier>>,
     ) -> Self {
-        let people = Arc::new(People::new(Arc::clone(&store), keyring));
-        Self { store, vault, access, people, carriers }
+        let people = Arc::new(People::new(Arc::clone(&store), Arc::clone(&keyring)));
+        Self { store, vault, access, keyring, people, carriers }
     }
 
     /// The people lookups, shared with `relay` and `worker`.

@@ -9,7 +9,7 @@ use super::error::AliasError;
 use crate::access::{Permit, Pools};
 use crate::event::{Mode, What};
 use crate::guard::Label;
-use crate::ids::{self, PoolId};
+use crate::ids::{self, PoolId, TenantId};
 use crate::phone::VirtualNumber;
 use crate::store::{
     AliasWrite, Change, Conflict, NumberFilter, NumberRow, PoolCounts, PoolRow, StoreError, Traits, Write,
@@ -38,6 +38,17 @@ impl Import {
     pub fn alike(numbers: impl IntoIterator<Item = VirtualNumber>, traits: &Traits) -> Self {
         Self { numbers: numbers.into_iter().map(|number| (number, traits.clone())).collect() }
     }
+}
+
+/// How a number stands to a pool that it is to be imported into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is in no pool.
+    New,
+    /// It is in this one already, as it is to be.
+    Here,
+    /// It cannot be imported so; why, without the number.
+    Otherwise(String),
 }
 
 /// A pool as its owner sees it.
@@ -179,6 +190,40 @@ impl Alias {
         self.own_pool(permit, filter.pool).await?;
         filter.limit = filter.limit.min(MAX_PAGE);
         Ok(self.store.numbers(&filter).await?)
+    }
+
+    /// How a number that is to be imported stands to one of the tenant's pools.
+    pub async fn standing(
+        &self,
+        permit: &Permit<Pools>,
+        pool: PoolId,
+        number: VirtualNumber,
+        traits: &Traits,
+    ) -> Result<Standing, AliasError> {
+        let kept = match self.traits(permit.mode(), traits) {
+            Ok(kept) => kept,
+            Err(error) => return Ok(Standing::Otherwise(error.to_string())),
+        };
+        Ok(match self.store.number(number).await? {
+            None => Standing::New,
+            Some(row) if row.pool != pool => Standing::Otherwise("number: it is in another pool".to_owned()),
+            Some(row) if row.traits != kept => {
+                Standing::Otherwise("number: it is in the pool already, with other columns".to_owned())
+            }
+            Some(_) => Standing::Here,
+        })
+    }
+
+    /// Whose a pool is.
+    pub async fn owner(&self, pool: PoolId) -> Result<Option<TenantId>, AliasError> {
+        Ok(self.store.pool(pool).await?.map(|row| row.tenant))
+    }
+
+    /// One of the tenant's pools, with how many live or cooling places the busiest person has on its numbers.
+    pub async fn busiest(&self, permit: &Permit<Pools>, pool: PoolId) -> Result<(PoolView, u64), AliasError> {
+        let view = self.counts(permit, pool).await?;
+        let busiest = self.store.busiest(view.id).await?;
+        Ok((view, busiest))
     }
 
     fn check_pool(&self, mode: Mode, new: &NewPool) -> Result<(), AliasError> {

@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::Answer;
-use super::bind::BindAlias;
+use super::bind::{self, BindAlias};
 use super::body::{self, Body};
+use super::code::Code;
 use super::extract::Call;
-use super::fields;
+use super::fields::{self, Typed};
 use super::idempotency::once;
 use super::list::{self, List};
 use super::problem::Problem;
 use crate::access::{Action, AliasList, AliasRef, Permit};
-use crate::alias::{AliasQuery, AliasView, LegView, MessageView};
+use crate::alias::{AliasQuery, AliasView, Alter, LegView, MessageView, leg};
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, MessageId};
 use crate::phone::VirtualNumber;
@@ -26,29 +27,56 @@ use crate::token::Token;
 #[serde(deny_unknown_fields)]
 pub struct ChangeAlias {
     /// Life in seconds from now, at least 60; null: until released.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "fields::given")]
     #[schema(value_type = Option<u64>, minimum = 60)]
     ttl_s: Option<Option<u64>>,
-    /// Not offered by this version.
+    /// Another first person. Not in `ax` and `axn`: strangers go on writing to the one who had the number.
     #[schema(value_type = Option<String>)]
-    a: Option<serde::de::IgnoredAny>,
-    /// Not offered by this version.
+    a: Option<Typed>,
+    /// Another second person; null: nobody, where the mode can do without.
+    #[serde(default, deserialize_with = "fields::given")]
     #[schema(value_type = Option<String>)]
-    b: Option<serde::de::IgnoredAny>,
-    /// Not offered by this version.
-    #[schema(value_type = Option<Vec<String>>)]
-    members: Option<serde::de::IgnoredAny>,
-    /// Not offered by this version.
+    b: Option<Option<Typed>>,
+    /// Another team, 1 to 50 people.
+    #[schema(value_type = Option<Vec<String>>, max_items = 50)]
+    members: Option<Vec<Typed>>,
+    /// What the tenant learns of messages: `none`, `masked_code`, `code` or `text`.
     #[schema(value_type = Option<String>)]
-    disclose: Option<serde::de::IgnoredAny>,
-    /// Not offered by this version.
+    disclose: Option<Disclose>,
+    /// What becomes of messages from those who have no leg: `drop`, `reply` or `webhook`.
     #[schema(value_type = Option<String>)]
-    unknown: Option<serde::de::IgnoredAny>,
+    unknown: Option<Unknown>,
 }
 
-/// Tells a field that is null from one that is absent.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
-    Option::<u64>::deserialize(deserializer).map(Some)
+impl ChangeAlias {
+    async fn wish(self, call: &Call, permit: &Permit<AliasRef>) -> Result<Alter, Problem> {
+        let members = match self.members {
+            Some(tokens) if tokens.len() > leg::MAX_MEMBERS => return Err(Problem::at(Code::InvalidField, "members")),
+            Some(tokens) => {
+                let mut members = Vec::with_capacity(tokens.len());
+                for token in &tokens {
+                    members.push(bind::person(call, permit, token).await?);
+                }
+                Some(members)
+            }
+            None => None,
+        };
+        Ok(Alter {
+            ttl: self.ttl_s.map(|ttl| ttl.map(Duration::from_secs)),
+            a: match &self.a {
+                Some(token) => Some(bind::person(call, permit, token).await?),
+                None => None,
+            },
+            b: match &self.b {
+                Some(Some(token)) => Some(Some(bind::person(call, permit, token).await?)),
+                Some(None) => Some(None),
+                None => None,
+            },
+            members,
+            disclose: self.disclose,
+            unknown: self.unknown,
+        })
+    }
 }
 
 /// Which aliases.
@@ -227,27 +255,18 @@ pub async fn read(call: Call) -> Result<Answer, Problem> {
 }
 
 /// Change an alias
+///
+/// How long it lasts, what the tenant learns, who is in it: all or nothing. Whoever stays is told from the number that
+/// they see when somebody else is in it.
 #[utoipa::path(patch, path = "/v1/aliases/{id}", tag = "Aliases", request_body = ChangeAlias,
     params(("id" = String, Path, description = "`als_…`")),
     responses((status = 200, description = "As it is now.", body = AliasAnswer)))]
 pub async fn change(call: Call, body: Body) -> Result<Answer, Problem> {
     body::no_query(call.request())?;
     let change: ChangeAlias = body.read()?;
-    for (field, value) in [
-        ("a", &change.a),
-        ("b", &change.b),
-        ("members", &change.members),
-        ("disclose", &change.disclose),
-        ("unknown", &change.unknown),
-    ] {
-        fields::unsupported(field, value.as_ref())?;
-    }
     let permit = one(&call, Action::AliasChange).await?;
-    let view = match change.ttl_s {
-        None => call.api.alias.get(&permit).await?,
-        Some(ttl) => call.api.alias.extend(&permit, ttl.map(Duration::from_secs)).await?,
-    };
-    Answer::ok(&AliasAnswer::from(view))
+    let wish = change.wish(&call, &permit).await?;
+    Answer::ok(&AliasAnswer::from(call.api.alias.change(&permit, wish).await?))
 }
 
 /// Release an alias
@@ -286,22 +305,14 @@ async fn one(call: &Call, action: Action) -> Result<Permit<AliasRef>, Problem> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::code::Code;
     use super::*;
 
     #[test]
     fn a_life_that_is_null_is_told_from_one_that_is_absent() {
-        let change = |text: &str| body::read::<ChangeAlias>(text.as_bytes()).unwrap().ttl_s;
-        assert_eq!(change("{}"), None);
-        assert_eq!(change(r#"{"ttl_s":null}"#), Some(None));
-        assert_eq!(change(r#"{"ttl_s":60}"#), Some(Some(60)));
-    }
-
-    #[test]
-    fn a_change_of_what_cannot_be_changed_is_known_but_not_ignored() {
-        let change = body::read::<ChangeAlias>(br#"{"disclose":"text"}"#).unwrap();
-        assert!(
-            fields::unsupported("disclose", change.disclose.as_ref()).is_err_and(|p| p.code == Code::UnsupportedValue)
-        );
+        let change = |text: &str| body::read::<ChangeAlias>(text.as_bytes()).unwrap();
+        assert_eq!(change("{}").ttl_s, None);
+        assert_eq!(change(r#"{"ttl_s":null}"#).ttl_s, Some(None));
+        assert_eq!(change(r#"{"ttl_s":60}"#).ttl_s, Some(Some(60)));
+        assert!(change("{}").b.is_none() && change(r#"{"b":null}"#).b.is_some_and(|b| b.is_none()));
     }
 }

@@ -57,7 +57,7 @@ pub struct ItemRefusal {
 }
 
 impl ItemRefusal {
-    pub(super) const fn of(code: Code) -> Self {
+    pub(in crate::api) const fn of(code: Code) -> Self {
         Self { code: code.as_str(), detail: code.detail() }
     }
 }

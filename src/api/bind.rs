@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::extract::Call;
 use super::fields::{self, Typed};
 use super::problem::Problem;
-use crate::access::{Action, NewAlias, Permit};
+use crate::access::{Action, NewAlias, Permit, Resource};
 use crate::alias::{AliasView, Bind, leg};
 use crate::ids::PoolId;
 use crate::store::{AliasMode, Disclose, Strategy, Unknown};
@@ -153,7 +153,8 @@ impl BindAlias {
     }
 }
 
-async fn person(call: &Call, permit: &Permit<NewAlias>, token: &Typed) -> Result<Holder, Problem> {
+/// The person whom a token of the request names.
+pub(super) async fn person<R: Resource>(call: &Call, permit: &Permit<R>, token: &Typed) -> Result<Holder, Problem> {
     Ok(call.api.vault.addressee(permit, &fields::token(token.as_str())?).await?)
 }
 

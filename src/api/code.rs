@@ -54,7 +54,7 @@ codes! {
     UnsupportedValue "unsupported_value" BAD_REQUEST "Unsupported value"
         "The field is known, but this version of the service cannot do what its value asks for.";
     BatchTooLarge "batch_too_large" BAD_REQUEST "Batch too large"
-        "A batch holds at most 10,000 items.";
+        "A batch holds at most 10,000 items, one of aliases 1,000.";
     TokenMalformed "token_malformed" BAD_REQUEST "Malformed token"
         "This is no token: its form is wrong. It may have been cut, or be a number.";
     TokenMistyped "token_mistyped" BAD_REQUEST "Mistyped token"

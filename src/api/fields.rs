@@ -159,6 +159,11 @@ pub fn plus(text: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
+/// Tells a field that is null from one that is absent.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
 /// The id after which a page begins.
 pub fn after<T: std::str::FromStr>(text: Option<&str>) -> Result<Option<T>, Problem> {
     text.map(|text| text.parse().map_err(|_| Problem::at(Code::InvalidField, "after"))).transpose()

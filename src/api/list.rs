@@ -21,11 +21,6 @@ pub struct List<T> {
 }
 
 impl<T> List<T> {
-    /// Everything there is, on one page.
-    pub const fn whole(data: Vec<T>) -> Self {
-        Self { data, next: None }
-    }
-
     /// A page that was read with one item more than `limit`, which tells whether there is a next one.
     pub fn cut(mut data: Vec<T>, limit: u32, name: impl Fn(&T) -> String) -> Self {
         let limit = super::fields::count(limit);

@@ -6,6 +6,7 @@
 //! caller sent comes back in an error. A real number passes here only on its way into the vault, to a custodian, or to
 //! a test handset. Wired by `app`, which hands in [`Api`].
 
+mod alias_batch;
 mod aliases;
 mod answer;
 mod approvals;
@@ -152,6 +153,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/verifications/{id}/cancel").route(post().to(verifications::cancel)))
         .service(resource("/v1/verifications/{id}").route(get().to(verifications::read)))
         .service(resource("/v1/aliases").route(post().to(aliases::create)).route(get().to(aliases::list)))
+        .service(resource("/v1/aliases/batch").route(post().to(alias_batch::create)))
         .service(resource("/v1/aliases/{id}/messages").route(get().to(aliases::messages)))
         .service(
             resource("/v1/aliases/{id}")
@@ -170,9 +172,14 @@ fn arrangements(config: &mut ServiceConfig) {
         .service(resource("/v1/subjects/export").route(post().to(rights::export)))
         .service(resource("/v1/subjects/change-number").route(post().to(rights::change_number)))
         .service(resource("/v1/pools").route(post().to(pools::create)).route(get().to(pools::list)))
-        .service(resource("/v1/pools/{id}/numbers").route(post().to(pools::add)))
+        .service(resource("/v1/pools/{id}/numbers").route(post().to(pools::add)).route(get().to(pools::numbers)))
+        .service(
+            resource("/v1/pools/{id}/numbers/{n}/quarantine")
+                .route(post().to(pools::quarantine))
+                .route(delete().to(pools::restore)),
+        )
         .service(resource("/v1/pools/{id}/numbers/{n}").route(delete().to(pools::drain)))
-        .service(resource("/v1/pools/{id}").route(get().to(pools::read)))
+        .service(resource("/v1/pools/{id}").route(get().to(pools::read)).route(patch().to(pools::change)))
         .service(resource("/v1/webhooks").route(post().to(webhooks::create)).route(get().to(webhooks::list)))
         .service(resource("/v1/webhooks/{id}/rotate").route(post().to(webhooks::rotate)))
         .service(resource("/v1/webhooks/{id}/ping").route(post().to(webhooks::ping)))

@@ -17,8 +17,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::code::Code;
 use super::{
-    aliases, approvals, audit, carriers, credentials, exchange, health, lookup, oauth, policies, pools, problem,
-    reveal, rights, sandbox, tenant, tokens, verifications, webhooks,
+    alias_batch, aliases, approvals, audit, carriers, credentials, exchange, health, lookup, oauth, policies, pools,
+    problem, reveal, rights, sandbox, tenant, tokens, verifications, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -36,7 +36,9 @@ use super::{
         verifications::create, verifications::check, verifications::resend, verifications::cancel,
         verifications::read, verifications::jwks,
         aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages,
-        pools::create, pools::list, pools::read, pools::add, pools::drain,
+        alias_batch::create,
+        pools::create, pools::list, pools::read, pools::change, pools::numbers, pools::add, pools::drain,
+        pools::quarantine, pools::restore,
         webhooks::create, webhooks::list, webhooks::read, webhooks::change, webhooks::delete, webhooks::rotate,
         webhooks::ping, webhooks::redeliver, webhooks::deliveries,
         credentials::create, credentials::list, credentials::rotate, credentials::delete, credentials::revoke,

@@ -18,6 +18,7 @@ mod freeze;
 mod inspect;
 mod keys;
 mod policy;
+mod pool;
 mod serve;
 mod store;
 mod tenant;
@@ -82,6 +83,9 @@ enum Command {
     /// Access policies
     #[command(subcommand)]
     Policy(policy::Policy),
+    /// Stocks of virtual numbers
+    #[command(subcommand)]
+    Pool(pool::Pool),
     /// Copy the store, and restore it from a copy
     #[command(subcommand)]
     Store(store::Store),
@@ -160,6 +164,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Result<(), CommandError>
         Command::Audit(audit) => audit.run(&place),
         Command::Keys(keys) => keys.run(&place),
         Command::Policy(policy) => policy.run(&place),
+        Command::Pool(pool) => pool.run(&place),
         Command::Store(store) => store.run(&place),
         Command::Freeze(switch) => switch.run(&place, true),
         Command::Thaw(switch) => switch.run(&place, false),

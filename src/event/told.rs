@@ -17,6 +17,7 @@ pub const TOLD: &[&str] = &[
     "verification.exhausted",
     "verification.failed",
     "alias.bound",
+    "alias.rebound",
     "alias.released",
     "alias.expired",
     "alias.unknown_sender",
@@ -78,6 +79,7 @@ impl What {
     pub fn about(&self) -> About {
         match self {
             Self::AliasBound { alias, .. }
+            | Self::AliasRebound { alias, .. }
             | Self::AliasReleased { alias }
             | Self::AliasExpired { alias }
             | Self::UnknownSender { alias, .. } => About::Alias(*alias),

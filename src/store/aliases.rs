@@ -297,6 +297,29 @@ pub enum Unknown {
     Webhook,
 }
 
+impl Disclose {
+    /// Its name in requests, answers and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::MaskedCode => "masked_code",
+            Self::Code => "code",
+            Self::Text => "text",
+        }
+    }
+}
+
+impl Unknown {
+    /// Its name in requests, answers and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Reply => "reply",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
 /// Whether an alias carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -445,7 +468,7 @@ pub trait AliasStore: Send + Sync {
     async fn numbers(&self, _filter: &NumberFilter) -> Result<Vec<NumberRow>, StoreError> {
         Err(no_aliases())
     }
-    /// Pools with fewer free numbers than their owners want to be told of, and those told of that have enough again.
+    /// Pools with fewer free numbers than their owners want to be told of, and those whose owners were told.
     async fn low_pools(&self) -> Result<Vec<LowPool>, StoreError> {
         Err(no_aliases())
     }
@@ -472,7 +495,7 @@ pub struct NumberFilter {
     pub limit: u32,
 }
 
-/// A pool whose owner is to be told of how many numbers are left, or need not be told any more.
+/// A pool with few free numbers, or one whose owner was told that there were few.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LowPool {
     /// Which.
@@ -481,6 +504,13 @@ pub struct LowPool {
     pub free: u64,
     /// Whether the owner was told.
     pub told: bool,
+}
+
+impl LowPool {
+    /// Whether it has fewer free numbers than its owner wants.
+    pub fn is_low(&self) -> bool {
+        self.pool.low_water.is_some_and(|mark| self.free < mark)
+    }
 }
 
 /// The most different [`Traits`] that numbers of one pool have: choices look at each.

@@ -35,6 +35,7 @@ async fn round(rooms: Rooms, is_sweeping: bool) {
     can_fail("verifications", verifications);
     can_fail("approvals", rooms.access.expire_approvals(BATCH).await);
     can_fail("aliases", rooms.alias.expire_lapsed(BATCH).await);
+    can_fail("pools", rooms.alias.watch_pools().await);
     let before = rooms.store.now().minus(STALE);
     can_fail("parts", rooms.relay.carry_stale(before, BATCH).await);
     rooms.relay.settle_malformed().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::X;
 use super::house::*;
 use crate::access::{Action, AliasList, AliasRef, NewAlias, Pools};
-use crate::alias::{AliasError, AliasQuery};
+use crate::alias::{AliasError, AliasQuery, Alter};
 use crate::carrier::Accepted;
 use crate::event::{Mode, What};
 use crate::ids::fresh;
@@ -14,6 +14,10 @@ use crate::store::{AliasStatus, Change, NumberRow, PoolRow, Traits, Write};
 
 fn code<T>(result: Result<T, AliasError>) -> &'static str {
     result.err().and_then(|error| error.code()).unwrap_or("done")
+}
+
+fn lasting(ttl: Option<Duration>) -> Alter {
+    Alter { ttl: Some(ttl), ..Alter::default() }
 }
 
 #[tokio::test]
@@ -121,11 +125,11 @@ async fn an_alias_is_extended_from_now_and_not_after_its_end() {
     let alias = house.bind(wish).await.unwrap();
     house.clock.advance(Duration::from_secs(30));
     let permit = house.may(&house.business, Action::AliasChange, AliasRef { id: alias.id }).await;
-    let extended = house.alias.extend(&permit, Some(Duration::from_secs(90))).await.unwrap();
+    let extended = house.alias.change(&permit, lasting(Some(Duration::from_secs(90)))).await.unwrap();
     assert_eq!(extended.expires_at, Some(house.store.now().plus(Duration::from_secs(90))));
     house.clock.advance(Duration::from_secs(90));
     assert_eq!(house.alias.get(&permit).await.unwrap().status, AliasStatus::Expired);
-    assert_eq!(code(house.alias.extend(&permit, None).await), "alias_expired");
+    assert_eq!(code(house.alias.change(&permit, lasting(None)).await), "alias_expired");
 }
 
 #[tokio::test]

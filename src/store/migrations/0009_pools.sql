@@ -2,4 +2,4 @@
 ALTER TABLE pool ADD COLUMN low_water INTEGER;
 ALTER TABLE pool ADD COLUMN told_low INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX pool_tenant ON pool (tenant, id);
-CREATE INDEX pool_low ON pool (id) WHERE low_water IS NOT NULL;
+

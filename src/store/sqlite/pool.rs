@@ -203,14 +203,14 @@ pub(super) fn numbers(conn: &Connection, filter: &NumberFilter) -> Result<Vec<Nu
         .collect::<Result<_, _>>()?)
 }
 
-/// Pools that are lower than their owners want and of which they were not told, and the reverse.
+/// Pools that are lower than their owners want, and those of which they were told.
 pub(super) fn low(conn: &Connection) -> Result<Vec<LowPool>, StoreError> {
     Ok(conn
         .prepare_cached(
             "SELECT * FROM (
                  SELECT pool.*, (SELECT coalesce(sum(free), 0) FROM lot WHERE lot.pool = pool.id) AS left
-                 FROM pool WHERE low_water IS NOT NULL)
-             WHERE (left < low_water) <> told_low LIMIT 100",
+                 FROM pool WHERE low_water IS NOT NULL OR told_low)
+             WHERE left < low_water OR told_low LIMIT 1000",
         )?
         .query_map([], |row| {
             let free = row.get::<_, i64>("left")?.cast_unsigned();
