@@ -1,4 +1,4 @@
-//! `cargo bench --bench http [-- FILTER] [--seconds N] [--connections N] [--quick] [--store N]`: how fast the service
+//! `cargo bench --bench http [-- FILTER] [--seconds N] [--connections N] [--quick] [--store N] [--legs N]`: how fast the service
 //! is, and beside what.
 //!
 //! One run starts a bare echo server and the real program with its default settings, both as processes of their own,
@@ -15,6 +15,7 @@
 
 mod echo;
 mod large;
+mod legs;
 mod load;
 mod numbers;
 mod plan;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Ok(plan) => plan,
         Err(fault) => {
             eprintln!(
-                "{fault}; usage: cargo bench --bench http [-- FILTER] [--seconds N] [--connections N] [--quick] [--store N]"
+                "{fault}; usage: cargo bench --bench http [-- FILTER] [--seconds N] [--connections N] [--quick] [--store N] [--legs N]"
             );
             return ExitCode::from(64);
         }
@@ -75,12 +76,18 @@ async fn run(plan: &Plan) {
         // It takes minutes and a disk full of tokens: the other rows have a run of their own.
         return table::print(&large::rows(plan, tokens).await);
     }
+    if plan.legs.is_some() {
+        return table::print(&legs::rows(plan).await);
+    }
     let rows: Vec<Row> = Row::ALL.into_iter().filter(|row| plan.wants(row.name())).collect();
     if !rows.is_empty() || plan.wants(START_UP) {
         table::print(&http(plan, &rows).await);
     }
     if plan.wants(large::DISK) {
         table::print(&[large::disk(plan).await]);
+    }
+    if plan.wants(legs::LEGS) {
+        table::print(&legs::rows(plan).await);
     }
     if RELAY.iter().any(|(name, ..)| plan.wants(name)) {
         table::print(&relayed(plan).await);

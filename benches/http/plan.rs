@@ -13,13 +13,21 @@ pub struct Plan {
     pub connections: usize,
     /// Tokens of the large store; none is built otherwise.
     pub store: Option<u64>,
+    /// Legs of the fullest pool.
+    pub legs: Option<u64>,
 }
 
 impl Plan {
-    /// Reads `[FILTER] [--seconds N] [--connections N] [--quick] [--store N]`; cargo adds `--bench`.
+    /// Reads `[FILTER] [--seconds N] [--connections N] [--quick] [--store N] [--legs N]`; cargo adds `--bench`.
     pub fn read(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut plan =
-            Self { filter: String::new(), slice: Duration::from_secs(3), rounds: 3, connections: 64, store: None };
+        let mut plan = Self {
+            filter: String::new(),
+            slice: Duration::from_secs(3),
+            rounds: 3,
+            connections: 64,
+            store: None,
+            legs: None,
+        };
         let mut arguments = arguments.filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -27,6 +35,7 @@ impl Plan {
                 "--seconds" => plan.slice = Duration::from_secs(count("--seconds", arguments.next(), 600)?),
                 "--connections" => plan.connections = count("--connections", arguments.next(), 1_000)? as usize,
                 "--store" => plan.store = Some(count("--store", arguments.next(), 50_000_000)?),
+                "--legs" => plan.legs = Some(count("--legs", arguments.next(), 50_000_000)?),
                 flag if flag.starts_with('-') => return Err(format!("{flag} is not known")),
                 _ => plan.filter = argument,
             }

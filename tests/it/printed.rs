@@ -87,3 +87,9 @@ async fn the_guide_runs_as_printed() {
     let answers = run(include_str!("../../docs/guide.md")).await;
     assert!(answers.contains(r#""status":"approved""#), "{answers}");
 }
+
+#[tokio::test]
+async fn the_page_of_aliases_runs_as_printed() {
+    let answers = run(include_str!("../../docs/aliases.md")).await;
+    assert!(answers.contains(r#""extension":""#) && answers.contains("numbers are always enough"), "{answers}");
+}

@@ -52,7 +52,7 @@ pub enum Pool {
     },
     /// Say how many numbers a pool of pairs needs: of a CSV file with two columns of people, or of what is bound now
     Plan {
-        /// Two columns: each row a pair that is to be connected at the same time as all others
+        /// A header and two columns: each row a pair that is to be connected at the same time as all others
         #[arg(required_unless_present = "pool")]
         pairs: Option<PathBuf>,
         /// The pool: pol_…

@@ -131,7 +131,9 @@ async fn a_life_has_an_end_that_can_be_moved() {
     assert!(longer > alias.text_at("/expires_at"));
     assert_eq!(change(json!({"ttl_s": null})).await.expect(200).json()["expires_at"], Value::Null);
     assert_eq!(change(json!({"ttl_s": 59})).await.expect(400).code(), "invalid_field");
-    assert_eq!(change(json!({"disclose": "text"})).await.expect(400).code(), "unsupported_value");
+    assert_eq!(change(json!({"disclose": "everything"})).await.expect(400).code(), "invalid_field");
+    let told = change(json!({"disclose": "masked_code", "unknown": "drop"})).await.expect(200).json();
+    assert_eq!((&told["disclose"], &told["unknown"]), (&json!("masked_code"), &json!("drop")));
     let read = shop.get(&path, &shop.auditor).await.expect(200).json();
     assert_eq!((&read["metadata"]["order"], &read["a"]), (&json!("4711"), &json!(anna)));
     let x = alias.text_at("/number").replace('+', "%2B");

@@ -4,10 +4,12 @@
 mod aliases;
 mod approvals;
 mod bad_input;
+mod binding;
 mod document;
 mod doors;
 mod once;
 mod policies;
+mod pools;
 mod rights;
 mod tokens;
 mod verification;
