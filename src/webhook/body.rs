@@ -121,6 +121,9 @@ impl Ear<'_> {
         if let Some(b) = &row.b {
             put(facts, "b", self.token(b.record));
         }
+        if !row.members.is_empty() {
+            put(facts, "members", row.members.iter().map(|member| self.token(member.record)).collect::<Vec<_>>());
+        }
         put(facts, "expires_at", row.expires_at.map(|at| at.to_string()));
     }
 }

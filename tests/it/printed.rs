@@ -83,6 +83,13 @@ async fn the_quick_start_of_the_readme_runs_as_printed() {
 }
 
 #[tokio::test]
+async fn the_page_on_webhooks_runs_as_printed_after_the_first_steps() {
+    let pages = [include_str!("../../README.md"), include_str!("../../docs/webhooks.md")].concat();
+    let answers = run(&pages).await;
+    assert!(answers.contains("whsec_") && answers.contains(r#""type":"ping""#), "{answers}");
+}
+
+#[tokio::test]
 async fn the_guide_runs_as_printed() {
     let answers = run(include_str!("../../docs/guide.md")).await;
     assert!(answers.contains(r#""status":"approved""#), "{answers}");

@@ -19,6 +19,7 @@ mod sqlite;
 mod suppressions;
 mod tokens;
 mod verifications;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -185,6 +186,14 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         suppressions_are_listed_newest_first_and_the_first_is_told_to_every_process,
         a_message_that_no_alias_brings_about_is_kept_whole,
         a_message_is_found_with_what_its_person_is_spared;
+    webhooks:
+        an_endpoint_is_kept_whole_and_is_its_tenants_alone,
+        endpoints_are_listed_newest_first_by_audience_and_bounded,
+        an_event_goes_to_those_who_want_it_of_its_tenant,
+        an_audience_hears_of_its_own_verifications_and_messages,
+        what_was_taken_back_told_nobody_and_what_another_process_made_counts,
+        only_the_head_is_given_out_until_it_is_done,
+        deliveries_go_by_age_and_with_their_tenant;
     delivery:
         claims_take_the_oldest_of_each_conversation_codes_first,
         a_head_that_waits_holds_back_its_conversation,

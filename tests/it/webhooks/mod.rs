@@ -188,7 +188,7 @@ impl Shop {
     }
 
     async fn ping(&self, hook: &str) -> String {
-        self.post(&format!("/v1/webhooks/{hook}/ping"), &self.business, Value::Null).await.expect(200).text_at("/id")
+        self.call("POST", &format!("/v1/webhooks/{hook}/ping"), &self.business, None).await.expect(200).text_at("/id")
     }
 
     async fn deliveries(&self, hook: &str) -> Vec<Value> {
