@@ -12,7 +12,7 @@ use super::line::{Call, Reply};
 use super::place::Place;
 use super::{Webhooks, body};
 use crate::event::told;
-use crate::guard::Label;
+use crate::guard::{self, Label};
 use crate::ids::{AliasId, TenantId};
 use crate::store::{WebhookFilter, WebhookRow};
 use crate::telemetry;
@@ -43,8 +43,8 @@ pub struct Answer {
 
 impl Webhooks {
     /// Asks the endpoint of `audience` (none is the tenant's own) that subscribed to unknown senders; of several the one
-    /// that was made first. `id` names the question, the same over its repetitions. `data` holds no number; the alias is
-    /// added to it. None if nobody is to be asked, or nobody answers in time and form.
+    /// that was made first. `id` names the question, the same over its repetitions. Of `data` nothing goes out that is or
+    /// holds a number; the alias is added to it, and that it is a question. None if nobody is to be asked, or nobody answers in time and form.
     pub async fn ask(
         &self,
         tenant: TenantId,
@@ -54,7 +54,9 @@ impl Webhooks {
         mut data: Map<String, Value>,
     ) -> Option<Answer> {
         let endpoint = self.asked(tenant, audience).await?;
+        data.retain(|name, value| name != "number" && !value.as_str().is_some_and(guard::number_in_text));
         data.insert("alias".to_owned(), alias.to_string().into());
+        data.insert("question".to_owned(), true.into());
         let now = self.store.now();
         let text = body::envelope(UNKNOWN, now.to_string(), id, data);
         let headers = self.signed(&endpoint, id, now, &text).await.ok()?;

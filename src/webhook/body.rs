@@ -143,7 +143,7 @@ fn listed(action: &str, entry: &Value) -> Map<String, Value> {
     let Value::Object(entry) = entry else { return Map::new() };
     let may = |name: &str| match action.split_once('.').map_or(action, |(family, _)| family) {
         "verification" => ["verification", "status", "reason", "superseded", "purpose", "channel"].contains(&name),
-        "alias" => ["alias", "sender", "mode"].contains(&name),
+        "alias" => ["alias", "sender", "mode", "message"].contains(&name),
         "message" => ["message", "alias", "status", "reason", "parts"].contains(&name),
         "token" => name == "kind",
         "approval" => ["approval", "asked", "purpose", "reference"].contains(&name),

@@ -4,7 +4,7 @@
 //! endpoint, one call after the other, and is dropped after the first trouble. What comes back is bounded in size and
 //! time; nothing is followed anywhere.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -67,13 +68,26 @@ pub(super) trait Resolve: Send + Sync {
     async fn addresses(&self, host: &str, port: u16) -> Vec<SocketAddr>;
 }
 
-/// The system's resolver.
-pub(super) struct System;
+/// The system's resolver, on threads made for waiting. Somebody else's name server may take as long as it likes, and
+/// the thread with it; so only some of those threads wait at a time, and the store keeps the others.
+pub(super) struct System(Arc<Semaphore>);
+
+impl Default for System {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LOOKUPS)))
+    }
+}
 
 #[async_trait]
 impl Resolve for System {
     async fn addresses(&self, host: &str, port: u16) -> Vec<SocketAddr> {
-        tokio::net::lookup_host((host, port)).await.map(Iterator::collect).unwrap_or_default()
+        let Ok(turn) = Arc::clone(&self.0).acquire_owned().await else { return Vec::new() };
+        let host = host.to_owned();
+        let found = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            (host.as_str(), port).to_socket_addrs().map(Iterator::collect).unwrap_or_default()
+        });
+        found.await.unwrap_or_default()
     }
 }
 
@@ -247,6 +261,8 @@ impl Drop for Line {
     }
 }
 
+/// Names looked up at once.
+const LOOKUPS: usize = 64;
 /// Addresses of one name that are tried.
 const ADDRESSES: usize = 3;
 /// How long each has to take the connection.

@@ -47,7 +47,7 @@ pub struct Webhooks {
 impl Webhooks {
     /// Over the rooms below; `reach` says which addresses may be called.
     pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, access: Arc<Access>, reach: Reach) -> Self {
-        Self::resolving(store, keyring, access, reach, Arc::new(System))
+        Self::resolving(store, keyring, access, reach, Arc::new(System::default()))
     }
 
     fn resolving(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -12,9 +13,13 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::access::*;
 use crate::clock::{ManualClock, Timestamp};
 use crate::event::{Actor, Event, Mode, Role, What};
-use crate::ids::{self, TenantId, WebhookId};
+use crate::ids::{self, RecordId, TenantId, WebhookId};
 use crate::keyring::{FileKms, Keyring};
-use crate::store::{self, EntryFilter, NoticeRow, SqliteStore, Store};
+use crate::phone::VirtualNumber;
+use crate::store::{
+    self, AliasMode, AliasRow, AliasStatus, BlindIndex, Class, DISCLOSED, DeliveryStatus, Disclose, EntryFilter,
+    MessageRow, NoticeRow, Party, Progress, Recipient, Shown, SqliteStore, Store, Unknown,
+};
 use crate::webhook::line::Resolve;
 use crate::webhook::{Created, NewEndpoint, Reach, WebhookError, Webhooks};
 
@@ -31,6 +36,8 @@ pub(super) struct Desk {
     pub(super) statuses: VecDeque<u16>,
     pub(super) heard: Vec<Heard>,
     pub(super) connections: usize,
+    /// What it answers 200 with, instead of 204.
+    pub(super) says: Option<&'static str>,
 }
 
 /// A receiver on this machine, which answers with the statuses it was given, then with 204.
@@ -73,12 +80,15 @@ impl Receiver {
 
 async fn converse(mut stream: BufReader<TcpStream>, desk: Arc<Mutex<Desk>>) {
     while let Some(heard) = request(&mut stream).await {
-        let status = {
+        let (status, body) = {
             let mut desk = desk.lock().unwrap();
             desk.heard.push(heard);
-            desk.statuses.pop_front().unwrap_or(204)
+            let usual = if desk.says.is_some() { 200 } else { 204 };
+            (desk.statuses.pop_front().unwrap_or(usual), desk.says.unwrap_or_default())
         };
-        let answer = format!("HTTP/1.1 {status} as told\r\ncontent-length: 0\r\nlocation: /elsewhere\r\n\r\n");
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 {status} as told\r\ncontent-length: {length}\r\nlocation: /elsewhere\r\n\r\n{body}");
         stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
     }
 }
@@ -113,6 +123,7 @@ pub(super) struct House {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) access: Arc<Access>,
+    pub(super) keyring: Arc<Keyring>,
     pub(super) webhooks: Webhooks,
     pub(super) names: Arc<Names>,
     pub(super) tenant: TenantId,
@@ -136,10 +147,10 @@ impl House {
         let access = Arc::new(Access::open(store.clone(), keyring.clone(), policies).await.unwrap());
         let names = Arc::new(Names::default());
         let reach = Reach { allowed: allowed.iter().map(|net| net.parse().unwrap()).collect(), own: Vec::new() };
-        let webhooks = Webhooks::resolving(store.clone(), keyring, access.clone(), reach, names.clone());
+        let webhooks = Webhooks::resolving(store.clone(), keyring.clone(), access.clone(), reach, names.clone());
         let tenant = access.create_tenant("root", "Market", Mode::Test, None).await.unwrap().id;
         let business = credential(&access, tenant, Role::Business).await;
-        Self { store, clock, access, webhooks, names, tenant, business, _folder: folder }
+        Self { store, clock, access, keyring, webhooks, names, tenant, business, _folder: folder }
     }
 
     pub(super) async fn may(&self, audience: Option<&str>) -> Permit<Endpoints> {
@@ -148,8 +159,17 @@ impl House {
     }
 
     pub(super) async fn endpoint(&self, url: &str, events: &[&str]) -> Result<Created, WebhookError> {
+        self.endpoint_of(None, url, events).await
+    }
+
+    pub(super) async fn endpoint_of(
+        &self,
+        audience: Option<&str>,
+        url: &str,
+        events: &[&str],
+    ) -> Result<Created, WebhookError> {
         let events = events.iter().map(|event| (*event).to_owned()).collect();
-        self.webhooks.create(&self.may(None).await, NewEndpoint { url: url.to_owned(), events }).await
+        self.webhooks.create(&self.may(audience).await, NewEndpoint { url: url.to_owned(), events }).await
     }
 
     /// Something that tenants are told of.
@@ -161,6 +181,65 @@ impl House {
     pub(super) async fn tell(&self, what: What) {
         let event = Event { at: self.store.now(), tenant: Some(self.tenant), actor: Actor::Worker, policy: None, what };
         self.store.commit(store::Change::telling(event)).await.unwrap();
+    }
+
+    /// An alias that was bound in an audience, and a message on it of which this may be known.
+    pub(super) async fn message(&self, audience: Option<&str>, known: &Value) -> MessageRow {
+        let (now, pool) = (self.store.now(), ids::fresh());
+        let alias = AliasRow {
+            id: ids::fresh(),
+            tenant: self.tenant,
+            mode: AliasMode::Ax,
+            number: VirtualNumber::from_digits(447_700_900_000).unwrap(),
+            number_y: None,
+            extension: None,
+            pool,
+            a: Party { record: RecordId(5), index: BlindIndex([1; 16]) },
+            b: None,
+            members: Vec::new(),
+            disclose: Disclose::Code,
+            unknown: Unknown::Webhook,
+            content: None,
+            capabilities: vec!["sms".into()],
+            audience: audience.map(str::to_owned),
+            credential: self.business.credential,
+            status: AliasStatus::Active,
+            metadata: None,
+            created_at: now,
+            expires_at: None,
+        };
+        let id = ids::fresh();
+        let keys = self.keyring.tenant(self.tenant).await.unwrap();
+        let row = MessageRow {
+            id,
+            tenant: self.tenant,
+            alias: Some(alias.id),
+            sender: "number".into(),
+            from: Shown::Number(alias.number),
+            class: Class::Relay,
+            to: Recipient::Person(RecordId(5)),
+            body: None,
+            disclosed: Some(keys.seal_text(DISCLOSED, &ids::bytes(&id), &known.to_string())),
+            status: DeliveryStatus::Queued,
+            parts: 1,
+            created_at: now,
+            expires_at: now.plus(Duration::from_secs(24 * 3_600)),
+            asked: None,
+            progress: Progress::default(),
+        };
+        let what = What::MessageReceived {
+            message: id,
+            alias: alias.id,
+            subject: ids::fresh(),
+            sender: "number".into(),
+            parts: 1,
+        };
+        let event = Event { at: now, tenant: Some(self.tenant), actor: Actor::Worker, policy: None, what };
+        let change = store::Change::telling(event)
+            .with(store::Write::BindAlias { alias: Box::new(alias), legs: Vec::new() })
+            .with(store::Write::Message(Box::new(row.clone())));
+        self.store.commit(change).await.unwrap();
+        row
     }
 
     pub(super) async fn deliveries(&self, of: WebhookId) -> Vec<NoticeRow> {

@@ -282,3 +282,67 @@ async fn a_tenant_has_a_hundred_endpoints_and_no_more() {
     let one_more = house.endpoint("https://hooks.example/", &["*"]).await;
     assert!(matches!(one_more, Err(WebhookError::TooMany)));
 }
+
+#[tokio::test]
+async fn what_an_alias_discloses_goes_to_its_own_audience_and_only_while_it_is_kept() {
+    let house = House::new().await;
+    let (own, courier) = (Receiver::open().await, Receiver::open().await);
+    let to_own = house.endpoint(&own.url("/"), &["message.*"]).await.unwrap().endpoint.id;
+    let to_courier = house.endpoint_of(Some("courier"), &courier.url("/"), &["message.*"]).await.unwrap().endpoint.id;
+    for (audience, known) in [(None, json!({"code": "178781"})), (Some("courier"), json!({"text": "at 10, tok_x"}))] {
+        house.message(audience, &known).await;
+    }
+    house.webhooks.serve(to_own).await.unwrap();
+    house.webhooks.serve(to_courier).await.unwrap();
+    let data = |heard: &house::Heard| heard.body["data"].as_object().unwrap().clone();
+    let (own_heard, courier_heard) = (own.heard(), courier.heard());
+    assert_eq!((own_heard.len(), courier_heard.len()), (2, 1), "the tenant hears of all, a partner of its own");
+    assert_eq!(data(&own_heard[0])["code"], "178781");
+    assert!(!data(&own_heard[1]).contains_key("text"), "what was bound for another audience is not for the tenant's");
+    assert_eq!(data(&courier_heard[0])["text"], "at 10, tok_x");
+    assert_ne!(data(&own_heard[1])["token"], data(&courier_heard[0])["token"], "each in its own tokens");
+
+    own.answers([500]);
+    house.message(None, &json!({"code": "••••38"})).await;
+    house.webhooks.serve(to_own).await.unwrap();
+    house.clock.advance(Duration::from_secs(24 * 3_600));
+    assert_eq!(house.webhooks.serve(to_own).await.unwrap(), Rest::Idle);
+    let heard = own.heard();
+    assert_eq!((&data(&heard[2])["code"], heard.len()), (&json!("••••38"), 4));
+    assert!(!data(&heard[3]).contains_key("code"), "a day later there is none");
+
+    house.message(None, &json!({"text": "call +44 7700 900123"})).await;
+    house.webhooks.serve(to_own).await.unwrap();
+    assert!(!data(own.heard().last().unwrap()).contains_key("text"), "and never one that holds a number");
+}
+
+#[tokio::test]
+async fn the_endpoint_of_an_aliass_audience_is_asked_about_strangers() {
+    let house = House::new().await;
+    let (own, courier) = (Receiver::open().await, Receiver::open().await);
+    let alias = ids::fresh();
+    let ask = async |audience: Option<&str>, data: serde_json::Value| {
+        let data = data.as_object().unwrap().clone();
+        house.webhooks.ask(house.tenant, audience, alias, "msg_1", data).await
+    };
+    assert_eq!(ask(None, json!({})).await, None, "nobody is there to be asked");
+    house.endpoint(&own.url("/"), &["message.*"]).await.unwrap();
+    assert_eq!(ask(None, json!({})).await, None, "nor is one who does not want to be");
+    house.endpoint(&own.url("/"), &["alias.unknown_sender"]).await.unwrap();
+    house.endpoint_of(Some("courier"), &courier.url("/"), &["*"]).await.unwrap();
+    own.desk.lock().unwrap().says = Some(r#"{"action":"relay"}"#);
+    courier.desk.lock().unwrap().says = Some(r#"{"action":"reply","text":"Not here."}"#);
+    let relay = super::Answer { action: super::Reaction::Relay, text: None };
+    let told = json!({"sender": "number", "number": "+447700900000", "text": "me on +44 7700 900123"});
+    assert_eq!(ask(None, told).await, Some(relay));
+    let reply = super::Answer { action: super::Reaction::Reply, text: Some("Not here.".into()) };
+    assert_eq!(ask(Some("courier"), json!({})).await, Some(reply));
+    assert_eq!(ask(Some("insurer"), json!({})).await, None);
+    let heard = own.heard();
+    assert_eq!(heard.len(), 1);
+    let data = json!({"alias": alias.to_string(), "sender": "number", "question": true});
+    assert_eq!((&heard[0].body["data"], &heard[0].body["type"]), (&data, &json!("alias.unknown_sender")));
+    assert_eq!(heard[0].headers["webhook-id"], "msg_1");
+    own.answers([500]);
+    assert_eq!(ask(None, json!({})).await, None);
+}

@@ -151,3 +151,31 @@ async fn deliveries_are_listed_in_pages_and_sent_again_on_request() {
     })
     .await;
 }
+
+#[actix_web::test]
+async fn a_receiver_over_tls_is_told_only_if_its_certificate_is_its_own() {
+    let mut shop = Shop::open_with(OPEN).await;
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let trusted = shop.service.folder().join("trusted.pem");
+    std::fs::write(&trusted, &certificate).unwrap();
+    shop.service.stop();
+    shop.service.restart_with(&[("SSL_CERT_FILE", trusted.to_str().unwrap())]).await;
+    let mut receiver = Receiver::open_tls(&certificate, &key).await;
+    let url = |host: &str, port: u16| format!("https://{host}:{port}/hook");
+    let (hook, secret) = shop.hook(&shop.business, &url("localhost", receiver.port), &["alias.*"]).await;
+    let event = shop.ping(&hook).await;
+    let call = receiver.call().await;
+    assert_eq!((call.name(), call.signed_by(&secret)), (event.as_str(), 1));
+    assert_eq!(call.headers["host"], format!("localhost:{}", receiver.port));
+
+    let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let mut stranger = Receiver::open_tls(&other.cert.pem(), &other.signing_key.serialize_pem()).await;
+    for url in [url("127.0.0.1", receiver.port), url("localhost", stranger.port)] {
+        let (hook, _) = shop.hook(&shop.business, &url, &["alias.*"]).await;
+        shop.ping(&hook).await;
+        let tried = shop.delivery(&hook, |newest| newest["attempts"] == 1).await;
+        assert_eq!(tried["last_fault"], json!("tls"), "{url}");
+    }
+    assert!(receiver.calls.try_recv().is_err() && stranger.calls.try_recv().is_err());
+}

@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use ring::hmac;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use crate::http::Shop;
 use crate::service::{Answer, eventually};
@@ -34,8 +37,6 @@ enum Manner {
     Huge,
     /// Answers what is no HTTP.
     Babble,
-    /// Answers this, as JSON.
-    Says(&'static str),
 }
 
 /// One call as a receiver had it.
@@ -94,6 +95,30 @@ impl Receiver {
         Self { port, manner, calls }
     }
 
+    /// Over TLS, with a certificate and its key, PEM.
+    async fn open_tls(certificate: &str, key: &str) -> Self {
+        let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let (acceptor, plain) = (TlsAcceptor::from(Arc::new(config)), Self::open(Manner::Status(204)).await);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, inner) = (listener.local_addr().unwrap().port(), plain.port);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let Ok(mut outside) = acceptor.accept(stream).await else { return };
+                    let mut inside = TcpStream::connect(("127.0.0.1", inner)).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+                });
+            }
+        });
+        Self { port, ..plain }
+    }
+
     fn behaves(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
     }
@@ -148,10 +173,6 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> Option<()> {
     match manner {
         Manner::Status(status) => stream.write_all(plain(status, "").as_bytes()).await.ok(),
         Manner::Redirect(to) => stream.write_all(plain(307, &format!("location: {to}\r\n")).as_bytes()).await.ok(),
-        Manner::Says(text) => {
-            let head = format!("HTTP/1.1 200 yes\r\ncontent-length: {}\r\n\r\n", text.len());
-            stream.write_all((head + text).as_bytes()).await.ok()
-        }
         Manner::Hang => {
             sleep(Duration::from_secs(60)).await;
             None

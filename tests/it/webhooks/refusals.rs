@@ -65,7 +65,8 @@ async fn what_means_nothing_is_refused_by_its_name() {
         assert_eq!(refused.code(), code, "{body}");
         assert_eq!(refused.text_at("/errors/0/field"), field, "{body}");
     }
-    let own = shop.post("/v1/webhooks", &shop.business, json!({"url": url, "events": ["*"], "secret": "whsec_mine"})).await;
+    let own =
+        shop.post("/v1/webhooks", &shop.business, json!({"url": url, "events": ["*"], "secret": "whsec_mine"})).await;
     assert_eq!(own.code(), "unknown_field");
     let (hook, _) = shop.hook(&shop.business, &url, &["alias.*"]).await;
     for (path, body, code) in [
