@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::{Rooms, stopped};
 use crate::clock::Timestamp;
@@ -34,6 +34,7 @@ type Served = Result<Rest, WebhookError>;
 pub(super) async fn run(rooms: Rooms, mut stop: watch::Receiver<bool>) {
     let mut desk = Desk::default();
     let mut calls: JoinSet<Served> = JoinSet::new();
+    let mut listen = Instant::now();
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !*stop.borrow() {
@@ -46,7 +47,10 @@ pub(super) async fn run(rooms: Rooms, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             () = stopped(&mut stop) => {}
             () = sleep(desk.wait(now)) => {}
-            called = rooms.store.notified() => desk.heard(called, rooms.store.now()),
+            called = async { sleep_until(listen).await; rooms.store.notified().await } => {
+                desk.heard(called, rooms.store.now());
+                listen = Instant::now() + GATHER;
+            }
             Some(done) = calls.join_next_with_id() => desk.ended(done, rooms.store.now()),
             _ = look.tick() => desk.look(&rooms).await,
         }
@@ -147,6 +151,8 @@ const PER_TENANT: usize = 16;
 const LOOK: Duration = Duration::from_secs(5);
 /// How soon one that waits is looked at again when something new came.
 const SOON: Duration = Duration::from_secs(1);
+/// How long events are gathered, so that a busy tenant does not keep this going round.
+const GATHER: Duration = Duration::from_millis(2);
 /// The shortest wait.
 const BREATH: Duration = Duration::from_millis(5);
 /// How long what is under way may take to finish at the end.

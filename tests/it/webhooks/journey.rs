@@ -91,7 +91,7 @@ async fn receivers_on_the_libraries_of_others_believe_us_and_change_their_secret
         shop.post(&path, &shop.business, json!({"overlap_s": 0})).await.expect(200);
         shop.ping(&hook).await;
         assert_eq!(peer.event("refused").await["why"], json!("WebhookVerificationError"));
-        let refused = shop.delivery(&hook, |newest| newest["attempts"] == 1).await;
+        let refused = shop.delivery(&hook, |newest| newest["attempts"].as_u64() >= Some(1)).await;
         assert_eq!((&refused["status"], &refused["last_status"]), (&json!("waiting"), &json!(400)));
     }
 }
@@ -174,7 +174,7 @@ async fn a_receiver_over_tls_is_told_only_if_its_certificate_is_its_own() {
     for url in [url("127.0.0.1", receiver.port), url("localhost", stranger.port)] {
         let (hook, _) = shop.hook(&shop.business, &url, &["alias.*"]).await;
         shop.ping(&hook).await;
-        let tried = shop.delivery(&hook, |newest| newest["attempts"] == 1).await;
+        let tried = shop.delivery(&hook, |newest| newest["attempts"].as_u64() >= Some(1)).await;
         assert_eq!(tried["last_fault"], json!("tls"), "{url}");
     }
     assert!(receiver.calls.try_recv().is_err() && stranger.calls.try_recv().is_err());

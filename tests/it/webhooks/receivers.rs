@@ -40,13 +40,13 @@ async fn a_receiver_that_hangs_drips_babbles_or_sends_us_elsewhere_is_told_of_in
     assert_eq!(shop.delivery(&hook, |newest| newest["status"] == "delivered").await["last_status"], json!(200));
 
     for (hook, mut receiver, status, fault) in cases {
-        let tried = shop.delivery(&hook, |newest| newest["attempts"] == 1).await;
+        let tried = shop.delivery(&hook, |newest| newest["attempts"].as_u64() >= Some(1)).await;
         assert_eq!((&tried["last_status"], &tried["last_fault"]), (&status, &fault), "{tried}");
         assert_eq!((&tried["status"], &tried["type"]), (&json!("waiting"), &json!("ping")));
         assert!(tried["next_attempt_at"].is_string());
         receiver.call().await;
     }
-    let tried = shop.delivery(&nobody, |newest| newest["attempts"] == 1).await;
+    let tried = shop.delivery(&nobody, |newest| newest["attempts"].as_u64() >= Some(1)).await;
     assert_eq!(tried["last_fault"], json!("unreachable"));
     assert!(target.calls.try_recv().is_err(), "no redirect is followed");
 }
