@@ -23,8 +23,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const SHORTER_WAIT: Duration = Duration::from_millis(750);
 /// What is taken is counted over this time, and the rate that was found is raised once in it.
 const SECOND: Duration = Duration::from_secs(1);
-/// No SMSC is believed to take less than this many a second.
-const SLOWEST: f64 = 1.0;
+/// No SMSC is believed to take less than this many a second: where little is sent, an answer that asks to slow down says
+/// little about how much would be taken. For a slower one there is the configured rate.
+const SLOWEST: f64 = 5.0;
 /// A rate found is forgotten once it is this many times what the SMSC really is given.
 const UNFELT: f64 = 4.0;
 
@@ -222,7 +223,7 @@ mod tests {
         assert!(free > 500, "{free}");
         now += pace.slow_down(now);
         let after = taken_in_a_second(&pace, &mut now);
-        assert!(after <= free / 2 + 2, "{after} of {free}");
+        assert!(after < free * 2 / 3, "{after} of {free}");
         let seconds: Vec<u32> = (0..20).map(|_| taken_in_a_second(&pace, &mut now)).collect();
         assert!(seconds.windows(2).all(|pair| pair[1] + 30 >= pair[0]), "{seconds:?}");
         assert!(seconds.last() >= Some(&(free * 9 / 10)), "{seconds:?}");

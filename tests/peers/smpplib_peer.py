@@ -6,7 +6,8 @@ Its first line on stdout is {"port":N}. It takes one JSON command a line on stdi
 {"event":"done"} says that a command is in force.
 
 commands  {"cmd":"deliver","source","source_ton","dest","text","encoding":"gsm7|latin1|ucs2"}   long texts go in parts
-          {"cmd":"receipt","message_id","state"}    {"cmd":"cut"}
+          {"cmd":"deliver","as":"sar|payload|data_sm",…}  by sar_* TLVs, in message_payload, or by data_sm
+          {"cmd":"receipt","message_id","state","style":"text|tlv","source"}    {"cmd":"cut"}
 events    bound, bind_refused, submit, deliver_sm_resp, enquire_link, unbind, closed
 """
 
@@ -25,6 +26,9 @@ ENCODINGS = {
     "ucs2": consts.SMPP_ENCODING_ISO10646,
 }
 BIND_FAILED = 0x0D
+STATES = {"DELIVRD": 2, "EXPIRED": 3, "UNDELIV": 5}
+# Whoever hears what we deliver.
+LISTENING = []
 RECEIPT = 0x04  # esm_class of a delivery receipt, SMPP 3.4 §5.2.12
 
 
@@ -86,15 +90,29 @@ class Link:
         self.send(pdu)
 
     def on_bind_transceiver(self, pdu):
+        self.bind(pdu, "transceiver")
+
+    def on_bind_transmitter(self, pdu):
+        self.bind(pdu, "transmitter")
+
+    def on_bind_receiver(self, pdu):
+        self.bind(pdu, "receiver")
+
+    def bind(self, pdu, mode):
         told = (pdu.system_id.decode(), pdu.password.decode())
         status = 0 if told == (self.arguments.system_id, self.arguments.password) else BIND_FAILED
-        self.answer(pdu, "bind_transceiver_resp", status, system_id="smpplib")
-        tell(event="bind_refused" if status else "bound", status=status, system_id=told[0])
+        self.answer(pdu, "bind_%s_resp" % mode, status, system_id="smpplib")
+        if mode != "transmitter":
+            LISTENING[:] = [self]
+        tell(event="bind_refused" if status else "bound", status=status, system_id=told[0], mode=mode)
+
+    def on_data_sm(self, pdu):
+        self.on_submit_sm(pdu)
 
     def on_submit_sm(self, pdu):
         message_id = "py%d" % self.client.next_sequence()
         header = b""
-        octets = pdu.short_message
+        octets = getattr(pdu, "short_message", None) or pdu.message_payload or b""
         if pdu.esm_class & consts.SMPP_GSMFEAT_UDHI:
             header, octets = octets[: octets[0] + 1], octets[octets[0] + 1 :]
         tell(
@@ -109,11 +127,17 @@ class Link:
             registered_delivery=pdu.registered_delivery,
             udh=header.hex(),
             text=decoded(octets, pdu.data_coding),
+            command=pdu.command,
+            sar=[pdu.sar_msg_ref_num, pdu.sar_total_segments, pdu.sar_segment_seqnum],
+            payload=pdu.message_payload is not None,
         )
-        self.answer(pdu, "submit_sm_resp", message_id=message_id)
+        self.answer(pdu, pdu.command + "_resp", message_id=message_id)
 
     def on_deliver_sm_resp(self, pdu):
         tell(event="deliver_sm_resp", status=pdu.status, sequence=pdu.sequence)
+
+    def on_data_sm_resp(self, pdu):
+        tell(event="data_sm_resp", status=pdu.status, sequence=pdu.sequence)
 
     def on_enquire_link(self, pdu):
         tell(event="enquire_link")
@@ -124,19 +148,36 @@ class Link:
         self.answer(pdu, "unbind_resp")
 
     def deliver(self, command):
+        if "as" in command:
+            return self.deliver_as(command)
         parts, encoding, esm_class = gsm.make_parts(command["text"], ENCODINGS[command["encoding"]])
         for part in parts:
             self.deliver_sm(command, short_message=part, esm_class=esm_class, data_coding=encoding)
 
+    def deliver_as(self, command):
+        encoding = ENCODINGS[command["encoding"]]
+        octets = command["text"].encode("utf-16-be" if command["encoding"] == "ucs2" else "latin-1")
+        if command["as"] == "sar":
+            parts = [octets[at : at + 134] for at in range(0, len(octets), 134)]
+            for number, part in enumerate(parts, 1):
+                place = dict(sar_msg_ref_num=0x1234, sar_total_segments=len(parts), sar_segment_seqnum=number)
+                self.deliver_sm(command, short_message=part, data_coding=encoding, **place)
+        else:
+            pdu = "data_sm" if command["as"] == "data_sm" else "deliver_sm"
+            self.deliver_sm(command, pdu, message_payload=octets, data_coding=encoding)
+
     def receipt(self, command):
+        if command.get("style") == "tlv":
+            told = dict(receipted_message_id=command["message_id"], message_state=STATES[command["state"]])
+            return self.deliver_sm(command, short_message=b"", esm_class=RECEIPT, data_coding=0, **told)
         text = "id:%s sub:001 dlvrd:001 submit date:2601010000 done date:2601010001 stat:%s err:000 text:"
         octets = (text % (command["message_id"], command["state"])).encode()
         self.deliver_sm(command, short_message=octets, esm_class=RECEIPT, data_coding=0)
 
-    def deliver_sm(self, command, **fields):
+    def deliver_sm(self, command, pdu="deliver_sm", **fields):
         self.send(
             smpp.make_pdu(
-                "deliver_sm",
+                pdu,
                 client=self.client,
                 source_addr_ton=command.get("source_ton", 1),
                 source_addr_npi=1,
@@ -185,7 +226,7 @@ def main():
     tell(port=listener.getsockname()[1])
     for line in sys.stdin:
         command = json.loads(line)
-        getattr(current["link"], command["cmd"])(command)
+        getattr(LISTENING[0] if LISTENING else current["link"], command["cmd"])(command)
         tell(event="done", cmd=command["cmd"])
 
 

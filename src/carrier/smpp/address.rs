@@ -105,6 +105,20 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn no_address_panics_and_no_long_run_of_digits_can_be_printed(ton: u8, source in "\\PC{0,64}", country in "[0-9]{0,3}") {
+            let _ = destination(&source);
+            match origin(Ton::from(ton), &source, &country) {
+                Origin::Name(shown) => {
+                    let digits = shown.chars().filter(char::is_ascii_digit).count();
+                    proptest::prop_assert!(digits <= SHORT_CODE);
+                }
+                Origin::Number(_) | Origin::ShortCode(_) => {}
+            }
+        }
+    }
+
     fn read(ton: Ton, source: &str) -> String {
         match origin(ton, source, "") {
             Origin::Number(number) => format!("number {}", *number.expose(Door::Carrier)),

@@ -95,8 +95,22 @@ fn hebrew(octet: u8) -> Option<char> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
     use crate::carrier::smpp::pdu::without_header;
+
+    proptest! {
+        #[test]
+        fn no_octets_of_any_coding_panic_or_grow_beyond_bounds(coding: u8, default in 0u8..2, payload: Vec<u8>) {
+            let default = if default == 0 { Alphabet::Gsm7 } else { Alphabet::Latin1 };
+            let headed = without_header(&payload).ok();
+            let octets = headed.as_ref().map_or(payload.as_slice(), |headed| headed.rest);
+            let body = read(coding, default, headed.as_ref(), octets);
+            prop_assert!(body.octets.len() <= octets.len() * 3);
+            if let Ok(text) = body.to_text() { prop_assert!(text.len() <= octets.len() * 3); }
+        }
+    }
 
     #[test]
     fn data_coding_tells_the_alphabet() {

@@ -386,7 +386,7 @@ mod tests {
         assert_eq!((read.source, read.destination), ("12025550101", "12025550199"));
         assert_eq!((read.data_coding, read.payload), (8, &b"\x00h\x00i"[..]));
         assert_eq!(order_octets(body), b"12025550199");
-        for cut in 0..33 {
+        for cut in 0..32 {
             assert!(Delivery::read(CommandId::DataSm, &body[..cut]).is_err(), "{cut}");
         }
     }

@@ -9,13 +9,13 @@ CREATE TABLE submission_of (
     status  INTEGER NOT NULL,
     at      INTEGER NOT NULL,
     device  INTEGER NOT NULL DEFAULT 0,
-    why     INTEGER,
-    UNIQUE (carrier, part, task)
+    why     INTEGER
 ) STRICT;
 INSERT INTO submission_of (carrier, part, tenant, task, status, at)
     SELECT carrier, part, tenant, task, status, at FROM submission ORDER BY rowid;
 DROP TABLE submission;
 ALTER TABLE submission_of RENAME TO submission;
+CREATE INDEX submission_part ON submission (carrier, part);
 CREATE INDEX submission_task ON submission (task);
 
 -- `sure` says that the carrier wrote exactly this id; the others are what it may have meant.

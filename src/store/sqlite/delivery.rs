@@ -70,14 +70,18 @@ pub(super) fn submitted(
     task: Task,
     ids: &[PartId],
 ) -> Result<Option<Settled>, StoreError> {
-    for part in ids {
+    for (nth, part) in ids.iter().enumerate() {
+        // Some give all parts of a message one id, and one receipt.
+        if ids.iter().take(nth).any(|earlier| earlier.id == part.id) {
+            continue;
+        }
         let (status, why) = match take_early(tx, carrier, part)? {
             Some(early) => early,
             None => (DeliveryStatus::Submitted, None),
         };
         tx.conn
             .prepare_cached(
-                "INSERT OR REPLACE INTO submission (carrier, part, tenant, task, status, at, device, why)
+                "INSERT INTO submission (carrier, part, tenant, task, status, at, device, why)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![carrier, part.id, bytes(&tenant), task, status, tx.now, part.device, why])?;
@@ -95,17 +99,18 @@ pub(super) fn receipt(tx: &Tx<'_>, receipt: &ReceiptRow) -> Result<Option<Settle
     if hit.status.is_final() || !receipt.status.is_final() {
         return Ok(None);
     }
-    tx.conn.prepare_cached("UPDATE submission SET status = ?, why = ? WHERE rowid = ?")?.execute(params![
-        receipt.status,
-        receipt.failure,
-        hit.rowid
-    ])?;
+    // A message that was submitted again may have been given its id again.
+    tx.conn
+        .prepare_cached(
+            "UPDATE submission SET status = ?1, why = ?2 WHERE task = ?3 AND carrier = ?4 AND +part = ?5 AND status < 2",
+        )?
+        .execute(params![receipt.status, receipt.failure, hit.task, receipt.carrier, hit.part])?;
     settle(tx, hit.tenant, hit.task)
 }
 
 /// What a receipt would make of the task whose part it names; none if no submission has it.
 pub(super) fn outcome(conn: &Connection, receipt: &ReceiptRow) -> Result<Option<ReceiptOutcome>, StoreError> {
-    let Some(Hit { rowid, tenant, task, .. }) = find(conn, receipt)? else { return Ok(None) };
+    let Some(Hit { part, tenant, task, .. }) = find(conn, receipt)? else { return Ok(None) };
     let found = |status, failure| Ok(Some(ReceiptOutcome { tenant, task, status, failure }));
     if stands(conn, task)?.is_none_or(DeliveryStatus::is_final) {
         return found(None, None);
@@ -113,18 +118,21 @@ pub(super) fn outcome(conn: &Connection, receipt: &ReceiptRow) -> Result<Option<
     // The parts as they would be: a final state stays, another takes the carrier's word.
     let parts = conn
         .prepare_cached(
-            "SELECT iif(status < 2 AND rowid = ?1, max(status, ?2), status), iif(rowid = ?1 AND status < 2, ?3, why)
+            "SELECT iif(status < 2 AND part = ?1 AND carrier = ?5, max(status, ?2), status),
+                    iif(status < 2 AND part = ?1 AND carrier = ?5, ?3, why)
              FROM submission WHERE task = ?4",
         )?
-        .query_map(params![rowid, receipt.status, receipt.failure, task], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![part, receipt.status, receipt.failure, task, receipt.carrier], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<Result<Vec<_>, _>>()?;
     let (status, failure) = overall(&parts);
     if status.is_final() { found(Some(status), failure) } else { found(None, None) }
 }
 
 /// A submission that a receipt may mean.
-struct Hit {
-    rowid: i64,
+struct Hit<'a> {
+    part: &'a str,
     tenant: TenantId,
     task: Task,
     status: DeliveryStatus,
@@ -134,7 +142,7 @@ struct Hit {
 
 /// The part that a receipt means. An id that is spelled one way and was given once needs no more; else the device
 /// decides, and where that is not known, the last part under the likeliest spelling.
-fn find(conn: &Connection, receipt: &ReceiptRow) -> Result<Option<Hit>, StoreError> {
+fn find<'a>(conn: &Connection, receipt: &'a ReceiptRow) -> Result<Option<Hit<'a>>, StoreError> {
     let mut hits = Vec::new();
     let mut likeliest = 0;
     for (nth, id) in receipt.ids.iter().enumerate() {
@@ -143,8 +151,9 @@ fn find(conn: &Connection, receipt: &ReceiptRow) -> Result<Option<Hit>, StoreErr
             likeliest = hits.len();
         }
     }
-    if receipt.ids.len() == 1 && hits.len() == 1 {
-        return Ok(hits.pop());
+    let is_one = hits.iter().all(|hit| hits.first().is_some_and(|first| first.task == hit.task));
+    if receipt.ids.len() == 1 && is_one {
+        return Ok(hits.into_iter().next());
     }
     let sure = hits.iter().position(|hit| hit.agrees == Some(true));
     let chosen = sure.or_else(|| hits.iter().take(likeliest).position(|hit| hit.agrees.is_none()));
@@ -152,19 +161,19 @@ fn find(conn: &Connection, receipt: &ReceiptRow) -> Result<Option<Hit>, StoreErr
 }
 
 /// Every part of this id, the last one first.
-fn parts_of(conn: &Connection, carrier: &str, id: &PartId) -> Result<Vec<Hit>, StoreError> {
+fn parts_of<'a>(conn: &Connection, carrier: &str, id: &'a PartId) -> Result<Vec<Hit<'a>>, StoreError> {
     let rows = conn
         .prepare_cached(
-            "SELECT rowid, tenant, task, status, device FROM submission WHERE carrier = ? AND part = ?
+            "SELECT tenant, task, status, device FROM submission WHERE carrier = ? AND part = ?
              ORDER BY rowid DESC LIMIT 8",
         )?
         .query_map(params![carrier, id.id], |row| {
-            let device: i64 = row.get(4)?;
+            let device: i64 = row.get(3)?;
             Ok(Hit {
-                rowid: row.get(0)?,
-                tenant: crate::ids::from_bytes(row.get(1)?),
-                task: row.get(2)?,
-                status: row.get(3)?,
+                part: &id.id,
+                tenant: crate::ids::from_bytes(row.get(0)?),
+                task: row.get(1)?,
+                status: row.get(2)?,
                 agrees: (device != 0 && id.device != 0).then_some(device == id.device),
             })
         })?

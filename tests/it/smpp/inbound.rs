@@ -88,7 +88,7 @@ async fn receipts_reach_the_inbox_whatever_their_form_and_order() {
         peer.tell(json!({"cmd": "auto_receipts", "when": when, "style": style, "state": state})).await;
         let id = running.submit("hello").await.unwrap().ids.remove(0);
         match running.brought().await {
-            Brought::Receipt(of, told) => assert_eq!((of, told), (id, status), "{when} {style}"),
+            Brought::Receipt(of, told, _) => assert_eq!((of, told), (id, status), "{when} {style}"),
             other => panic!("{other:?}"),
         }
     }

@@ -1,25 +1,31 @@
 //! The SMPP carrier alone, against SMSCs that we did not write, with an inbox that only takes notes.
 
+mod binds;
+mod customs;
+mod cuts;
+mod fuzz;
 mod inbound;
 mod link;
 mod malformed;
 mod outbound;
+mod receipts;
 mod smpplib;
+mod tls;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bauta::carrier::{
-    Accepted, Address, Carrier, Inbox, InboxError, Incoming, Origin, Part, Receipt, SmppCarrier, SmppTiming,
-    Submission, SubmitError, Submitted,
+    Accepted, Address, Carrier, Inbox, InboxError, Incoming, LinkChange, Origin, Part, Receipt, SmppCarrier,
+    SmppTiming, Submission, SubmitError, Submitted,
 };
 use bauta::config::{CarrierSettings, Config, Flags, SmppLink};
 use bauta::ids;
 use bauta::message::Alphabet;
 use bauta::phone::{Door, PhoneNumber, VirtualNumber};
-use bauta::store::DeliveryStatus;
+use bauta::store::{DeliveryStatus, Failure};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -35,8 +41,16 @@ const DEVICE: &str = "447700900123";
 #[derive(Debug)]
 enum Brought {
     Message { from: String, octets: Vec<u8>, alphabet: Alphabet, part: Option<Part> },
-    Receipt(String, DeliveryStatus),
+    Receipt(String, DeliveryStatus, More),
     Malformed(String),
+}
+
+/// What a receipt tells beyond id and state.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct More {
+    also: Vec<String>,
+    failure: Option<Failure>,
+    to: Option<String>,
 }
 
 impl Brought {
@@ -56,6 +70,7 @@ struct Notes {
     notes: mpsc::UnboundedSender<Brought>,
     takes: Duration,
     failures: AtomicU32,
+    links: Mutex<Vec<(String, LinkChange)>>,
 }
 
 #[async_trait]
@@ -79,8 +94,15 @@ impl Inbox for Notes {
     }
 
     async fn receipt(&self, receipt: Receipt) -> Result<(), InboxError> {
-        self.notes.send(Brought::Receipt(receipt.id, receipt.status)).unwrap();
+        let to = receipt.to.map(|number| number.expose(Door::Carrier).to_string());
+        let more = More { also: receipt.also, failure: receipt.failure, to };
+        self.notes.send(Brought::Receipt(receipt.id, receipt.status, more)).unwrap();
         Ok(())
+    }
+
+    async fn link(&self, carrier: &str, link: &str, change: LinkChange) {
+        assert_eq!(carrier, "main");
+        self.links.lock().unwrap().push((link.to_owned(), change));
     }
 
     async fn malformed(&self, carrier: &str, fault: &str) {
@@ -117,7 +139,7 @@ impl Running {
             SmppTiming { answer: Duration::from_secs(2), backoff_max: Duration::from_secs(1), ..SmppTiming::default() };
         let carrier = Arc::new(SmppCarrier::with_timing(config, Address::Name("Bauta".into()), timing).unwrap());
         let (sender, notes) = mpsc::unbounded_channel();
-        let inbox = Arc::new(Notes { notes: sender, takes, failures: AtomicU32::new(0) });
+        let inbox = Arc::new(Notes { notes: sender, takes, failures: AtomicU32::new(0), links: Mutex::default() });
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(carrier.clone().run(inbox.clone(), stopped));
         Self { carrier, inbox, notes, stop, task }
@@ -130,6 +152,24 @@ impl Running {
             }
         };
         timeout(PATIENCE, up).await.expect("the carrier comes up");
+    }
+
+    /// The next receipt.
+    async fn told(&mut self) -> (String, DeliveryStatus, More) {
+        match self.brought().await {
+            Brought::Receipt(id, status, more) => (id, status, more),
+            other => panic!("{other:?} is no receipt"),
+        }
+    }
+
+    /// Waits until this many links are bound.
+    async fn links(&self, count: u64) {
+        let up = async {
+            while self.carrier.counts().links != count {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, up).await.expect("the links come up");
     }
 
     async fn brought(&mut self) -> Brought {

@@ -104,7 +104,10 @@ async fn statuses_of_the_carrier_become_decisions() {
     }
     peer.tell(json!({"cmd": "answer", "status": 0x0b})).await;
     let refused = running.submit("nobody").await;
-    assert!(matches!(refused, Err(SubmitError::Refused { reason }) if reason == "smpp_status_11"));
+    assert!(matches!(refused, Err(SubmitError::Refused { reason }) if reason == "unknown_subscriber"));
+    peer.tell(json!({"cmd": "answer", "status": 0x45})).await;
+    let refused = running.submit("no").await;
+    assert!(matches!(refused, Err(SubmitError::Refused { reason }) if reason == "smpp_status_69"));
     peer.tell(json!({"cmd": "answer", "status": 8})).await;
     assert!(matches!(running.submit("broken").await, Err(SubmitError::Unavailable)));
     assert_eq!(running.carrier.stats().throttled, 2);

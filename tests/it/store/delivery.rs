@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bauta::ids::{OutboxId, TenantId, fresh};
 use bauta::store::{
-    BlindIndex, Conflict, DeliveryStatus, Lane, MessageRow, OutboxRow, ReceiptRow, Settled, Task, Write,
+    BlindIndex, Conflict, DeliveryStatus, Failure, Lane, MessageRow, OutboxRow, PartId, ReceiptRow, Settled, Task,
+    Write,
 };
 
 use super::messages::message;
@@ -189,6 +190,83 @@ pub async fn an_early_receipt_waits_for_its_submission(world: World) {
     assert_eq!(settled, [Settled { tenant, task: Task::Message(second.id), status: Delivered, failure: None }]);
     assert_eq!(status(&world, &(tenant, row)).await, Submitted);
     assert_eq!(status(&world, &(tenant, second)).await, Delivered);
+}
+
+/// A message in the store, submitted in one part to this device.
+async fn sent_to(world: &World, id: &str, device: i64) -> (TenantId, MessageRow) {
+    let tenant = world.tenant().await;
+    let row = message(world, tenant, fresh());
+    world.write(Write::Message(Box::new(row.clone()))).await.unwrap();
+    let (task, ids) = (Task::Message(row.id), vec![PartId { id: id.into(), device }]);
+    world.write(Write::RecordSubmission { carrier: "main".into(), tenant, task, ids }).await.unwrap();
+    (tenant, row)
+}
+
+/// What a receipt that may mean any of these ids, each with its device, settles.
+async fn meaning(world: &World, ids: &[(&str, i64)], status: DeliveryStatus) -> Vec<Settled> {
+    let ids = ids.iter().map(|&(id, device)| PartId { id: id.into(), device }).collect();
+    let receipt = ReceiptRow { carrier: "main".into(), ids, status, failure: None };
+    let told = world.store.receipt_outcome(&receipt).await.unwrap();
+    let settled = world.write(Write::RecordReceipt(receipt)).await.unwrap().settled;
+    let moved = told.and_then(|told| told.status.map(|status| (told.task, status)));
+    assert_eq!(moved, settled.first().map(|settled| (settled.task, settled.status)), "said before it is done");
+    settled
+}
+
+pub async fn a_receipt_that_may_mean_several_takes_the_one_whose_device_agrees(world: World) {
+    use DeliveryStatus::{Delivered, Submitted};
+    let (same, other) = (sent_to(&world, "10", 71).await, sent_to(&world, "a", 72).await);
+    assert_eq!(meaning(&world, &[("10", 5), ("a", 5), ("16", 5)], Delivered).await, [], "another device's");
+    assert_eq!(meaning(&world, &[("10", 81), ("a", 72), ("16", 91)], Delivered).await.len(), 1);
+    assert_eq!((status(&world, &same).await, status(&world, &other).await), (Submitted, Delivered));
+    assert_eq!(meaning(&world, &[("b", 0), ("10", 0)], Delivered).await, [], "a guess without a device");
+    assert_eq!(meaning(&world, &[("10", 0), ("a", 0)], Delivered).await.len(), 1, "the likeliest, without one");
+    assert_eq!(status(&world, &same).await, Delivered);
+}
+
+pub async fn an_id_given_twice_is_told_apart_by_the_device(world: World) {
+    use DeliveryStatus::{Delivered, Submitted, Undelivered};
+    let (first, second) = (sent_to(&world, "7", 71).await, sent_to(&world, "7", 72).await);
+    assert_eq!(meaning(&world, &[("7", 71)], Delivered).await.len(), 1);
+    assert_eq!((status(&world, &first).await, status(&world, &second).await), (Delivered, Submitted));
+    assert_eq!(meaning(&world, &[("7", 73)], Delivered).await, [], "neither's");
+    assert_eq!(meaning(&world, &[("7", 0)], Undelivered).await.len(), 1, "the newer, where nobody says");
+    assert_eq!(status(&world, &second).await, Undelivered);
+    let third = sent_to(&world, "8", 71).await;
+    assert_eq!(meaning(&world, &[("8", 99)], Delivered).await.len(), 1, "one id, one message: the device says nothing");
+    assert_eq!(status(&world, &third).await, Delivered);
+}
+
+pub async fn an_early_receipt_of_many_spellings_waits_for_its_device(world: World) {
+    use DeliveryStatus::{Delivered, Submitted};
+    assert_eq!(meaning(&world, &[("20", 71), ("14", 72), ("32", 73)], Delivered).await, []);
+    assert_eq!(status(&world, &sent_to(&world, "20", 5).await).await, Submitted, "another device's");
+    assert_eq!(status(&world, &sent_to(&world, "14", 72).await).await, Delivered);
+    assert_eq!(status(&world, &sent_to(&world, "14", 72).await).await, Submitted, "told once");
+}
+
+pub async fn parts_that_a_carrier_gave_one_id_end_with_one_receipt(world: World) {
+    let it = submitted(&world, &["same", "same", "same"]).await;
+    assert_eq!(receipt(&world, "same", DeliveryStatus::Delivered).await, [DeliveryStatus::Delivered]);
+    assert_eq!(status(&world, &it).await, DeliveryStatus::Delivered);
+}
+
+pub async fn a_failure_keeps_its_class_with_the_worst_part(world: World) {
+    let of = |id: &str, status, failure| {
+        Write::RecordReceipt(ReceiptRow { carrier: "main".into(), ids: vec![id.into()], status, failure })
+    };
+    let it = submitted(&world, &["a1", "a2"]).await;
+    assert_eq!(world.write(of("a2", DeliveryStatus::Delivered, None)).await.unwrap().settled, []);
+    let failed = of("a1", DeliveryStatus::Undelivered, Some(Failure::AbsentSubscriber));
+    let settled = world.write(failed).await.unwrap().settled;
+    assert_eq!(settled.first().unwrap().failure, Some(Failure::AbsentSubscriber));
+    assert_eq!(status(&world, &it).await, DeliveryStatus::Undelivered);
+    world.write(of("early", DeliveryStatus::Rejected, Some(Failure::Spam))).await.unwrap();
+    let tenant = world.tenant().await;
+    let row = message(&world, tenant, fresh());
+    world.write(Write::Message(Box::new(row.clone()))).await.unwrap();
+    let settled = submit(&world, tenant, Task::Message(row.id), &["early"]).await;
+    assert_eq!(settled.first().unwrap().failure, Some(Failure::Spam));
 }
 
 pub async fn delivery_never_goes_back(world: World) {
