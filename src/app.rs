@@ -31,7 +31,7 @@ use crate::carrier::{Carrier, HttpCarrier, Inbox, Sandbox};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{Config, Limits};
 use crate::crypto;
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, Health, Portability};
 use crate::event::{Mode, Role};
 use crate::guard::{self, Guard};
 use crate::ids::{self, TenantId};
@@ -61,7 +61,8 @@ pub struct App {
     /// Aliases and pools.
     pub alias: Arc<Alias>,
     relay: Arc<Relay>,
-    dispatch: Arc<Dispatch>,
+    /// The ways out, and which of them messages take.
+    pub dispatch: Arc<Dispatch>,
     webhooks: Arc<Webhooks>,
     guard: Arc<Guard>,
     scratch: Arc<dyn Scratch>,
@@ -104,7 +105,9 @@ impl App {
             return Err(AppError::KeysBesideData);
         }
         let scratch = MemoryScratch::open(Some(&config.database.with_file_name("scratch.db")), clock)?;
-        Self::connect(config, store, keyring, access, Arc::new(scratch))
+        let app = Self::connect(config, store, keyring, access, Arc::new(scratch))?;
+        app.dispatch.refresh().await?;
+        Ok(app)
     }
 
     fn connect(
@@ -138,8 +141,18 @@ impl App {
             Arc::clone(&access),
             carriers.clone(),
         ));
+        let health = Arc::new(Health::default());
         let relay = Relay::new(Arc::clone(&shared), Arc::clone(&keyring), Arc::clone(&access), &alias);
-        let dispatch = Dispatch::new(Arc::clone(&shared), Arc::clone(&vault), Arc::clone(&keyring), carriers.clone());
+        let relay = relay.measuring(Arc::clone(&health));
+        let dispatch = Dispatch::new(
+            Arc::clone(&shared),
+            Arc::clone(&vault),
+            Arc::clone(&keyring),
+            Arc::clone(&access),
+            carriers.clone(),
+        );
+        let portability = config.portability.clone().map(Portability::new).transpose()?;
+        let dispatch = dispatch.measuring(health).asking(portability);
         let verify = Verify::new(
             Arc::clone(&shared),
             Arc::clone(&vault),
@@ -291,6 +304,7 @@ impl App {
             vault: Arc::clone(&self.vault),
             verify: Arc::clone(&self.verify),
             alias: Arc::clone(&self.alias),
+            dispatch: Arc::clone(&self.dispatch),
             rights: Arc::clone(&self.rights),
             webhooks: Arc::clone(&self.webhooks),
             log: Arc::clone(&self.log),
@@ -345,6 +359,9 @@ impl App {
         let keyring = Arc::clone(&app.keyring);
         let halted_keyring = halted.clone();
         tasks.spawn(async move { keyring.watch(halted_keyring).await });
+        let dispatch = Arc::clone(&app.dispatch);
+        let halted_dispatch = halted.clone();
+        tasks.spawn(async move { dispatch.watch(halted_dispatch).await });
         tasks.spawn(worker::run(app.rooms(), HOLDER.to_owned(), halted.clone()));
         for carrier in &app.carriers {
             tasks.spawn(Arc::clone(carrier).run(Arc::clone(&app.relay) as Arc<dyn Inbox>, halted.clone()));

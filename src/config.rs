@@ -6,6 +6,7 @@
 mod carriers;
 mod kms;
 mod policies;
+mod portability;
 mod tls;
 mod webhooks;
 
@@ -25,6 +26,8 @@ pub use carriers::{
 use kms::RawKms;
 pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};
 use policies::RawPolicies;
+pub use portability::PortabilitySettings;
+use portability::RawPortability;
 pub use tls::TlsFiles;
 use webhooks::RawWebhooks;
 
@@ -67,6 +70,8 @@ pub struct Config {
     pub limits: Limits,
     /// Carriers beside the sandbox, in the order of preference.
     pub carriers: Vec<CarrierSettings>,
+    /// Who is asked which operator serves a number, if anybody is.
+    pub portability: Option<PortabilitySettings>,
 }
 
 /// Flags of the command line that override files and variables.
@@ -210,6 +215,7 @@ struct Raw {
     webhooks: RawWebhooks,
     limits: Limits,
     carriers: Vec<figment::value::Dict>,
+    portability: RawPortability,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -275,6 +281,7 @@ impl Raw {
             rotation: self.keys,
             limits: self.limits,
             carriers,
+            portability: self.portability.check(place)?,
         })
     }
 

@@ -395,6 +395,25 @@ pub enum What {
     /// We gave an endpoint up by ourselves.
     #[serde(rename = "alert.webhook_disabled")]
     WebhookGivenUp { webhook: WebhookId, reason: String },
+    /// A tenant's routes came into force.
+    #[serde(rename = "routes.set")]
+    RoutesSet { version: u64, rules: u64, carriers: Vec<String> },
+    /// Somebody asked which way a message to a person would go.
+    #[serde(rename = "route.explained")]
+    RouteExplained { subject: SubjectId, class: String },
+    /// Too many complained of what came by this carrier, in this country, of this class.
+    #[serde(rename = "route.closed")]
+    RouteClosed { carrier: String, country: String, class: String, complaints: u64, sent: u64 },
+    #[serde(rename = "route.opened")]
+    RouteOpened { carrier: String, country: String, class: String },
+    /// A carrier failed too often, altogether or for one country code; messages go elsewhere or wait.
+    #[serde(rename = "breaker.opened")]
+    BreakerOpened { carrier: String, country: Option<String> },
+    #[serde(rename = "breaker.closed")]
+    BreakerClosed { carrier: String, country: Option<String> },
+    /// A number is about to go out to be asked which operator serves it.
+    #[serde(rename = "portability.asked")]
+    PortabilityAsked { subject: SubjectId, host: String },
 
     #[serde(rename = "audit.read")]
     AuditRead { entries: u64 },

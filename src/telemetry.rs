@@ -63,6 +63,18 @@ pub struct Metrics {
     pub webhook_waiting: IntGauge,
     /// Pools with fewer free numbers than their owners want to be told of.
     pub pools_low: IntGauge,
+    /// Messages that were handed to a carrier, by country code and outcome: `taken`, `failed`, `refused`, `put_off`.
+    pub route_submits: IntCounterVec,
+    /// Seconds that a carrier took over a message.
+    pub route_seconds: HistogramVec,
+    /// Final receipts, by carrier, country code and outcome: `delivered` or `undelivered`.
+    pub route_receipts: IntCounterVec,
+    /// 1 where a carrier's breaker is open, for one country code or `all`. Alert on 1.
+    pub route_breaker: IntGaugeVec,
+    /// 1 for each way that is closed for complaints. Alert on 1.
+    pub route_closed: IntGaugeVec,
+    /// Look-ups of who serves a number, by outcome: `answered` or `failed`.
+    pub portability: IntCounterVec,
     /// 1 for the version of the policies in force.
     policy: IntGaugeVec,
 }
@@ -108,7 +120,7 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         ),
         carrier_links: registered(
             &registry,
-            gauges("bauta_carrier_links", "Links of a carrier that are up", "carrier"),
+            gauges("bauta_carrier_links", "Links of a carrier that are up", &["carrier"]),
         ),
         carrier_traffic: registered(
             &registry,
@@ -116,11 +128,11 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         ),
         carrier_waiting: registered(
             &registry,
-            gauges("bauta_carrier_waiting", "Requests to a carrier that await an answer", "carrier"),
+            gauges("bauta_carrier_waiting", "Requests to a carrier that await an answer", &["carrier"]),
         ),
         carrier_window: registered(
             &registry,
-            gauges("bauta_carrier_window", "Requests to a carrier that may await an answer", "carrier"),
+            gauges("bauta_carrier_window", "Requests to a carrier that may await an answer", &["carrier"]),
         ),
         certificates: registered(
             &registry,
@@ -156,6 +168,34 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
             &registry,
             IntGauge::new("bauta_webhook_waiting", "Webhooks that something waits for"),
         ),
+        route_submits: registered(
+            &registry,
+            counters(
+                "bauta_route_submits_total",
+                "Messages handed to a carrier, by outcome",
+                &["carrier", "country", "outcome"],
+            ),
+        ),
+        route_seconds: registered(
+            &registry,
+            histograms("bauta_route_seconds", "What a carrier took over a message", &["carrier"]),
+        ),
+        route_receipts: registered(
+            &registry,
+            counters("bauta_route_receipts_total", "Final receipts, by outcome", &["carrier", "country", "outcome"]),
+        ),
+        route_breaker: registered(
+            &registry,
+            gauges("bauta_route_breaker_open", "Whether a carrier failed too often", &["carrier", "country"]),
+        ),
+        route_closed: registered(
+            &registry,
+            gauges("bauta_route_closed", "Ways closed for complaints", &["carrier", "country", "class"]),
+        ),
+        portability: registered(
+            &registry,
+            counters("bauta_portability_total", "Look-ups of who serves a number", &["outcome"]),
+        ),
         policy: registered(
             &registry,
             IntGaugeVec::new(prometheus::Opts::new("bauta_policy_info", "The policies in force"), &["version"]),
@@ -168,8 +208,8 @@ fn counters(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCo
     IntCounterVec::new(prometheus::Opts::new(name, help), labels)
 }
 
-fn gauges(name: &str, help: &str, label: &str) -> prometheus::Result<IntGaugeVec> {
-    IntGaugeVec::new(prometheus::Opts::new(name, help), &[label])
+fn gauges(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+    IntGaugeVec::new(prometheus::Opts::new(name, help), labels)
 }
 
 fn histograms(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<HistogramVec> {

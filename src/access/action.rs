@@ -69,6 +69,10 @@ actions! {
     WebhookTend,
     /// See endpoints and what was sent to them.
     WebhookRead,
+    /// See the tenant's routes, and why a message would go which way.
+    RouteRead,
+    /// Set the tenant's routes.
+    RouteManage,
     /// Issue and rotate credentials.
     CredentialManage,
     /// List credentials.

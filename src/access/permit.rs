@@ -310,6 +310,8 @@ resource!(/// Where the tenant is told of events.
         audience: Option<String>,
     }
     fn audience(&self) -> Option<&str> { self.audience.as_deref() });
+resource!(/// The tenant's routes.
+    RouteSet {});
 resource!(/// The tenant's credentials.
     Credentials {
         /// The role that somebody is to get by it, where one is granted: issued, or issued again by a rotation.

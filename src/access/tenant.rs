@@ -34,6 +34,11 @@ impl Access {
         tenants
     }
 
+    /// Where a tenant's data have to stay, if it says.
+    pub fn region(&self, tenant: TenantId) -> Option<String> {
+        self.directory().tenant(tenant).and_then(|tenant| tenant.region.clone())
+    }
+
     /// Makes a tenant with its keys, as `user` of the operating system at a terminal of this machine.
     ///
     /// # Errors

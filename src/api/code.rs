@@ -129,6 +129,11 @@ codes! {
         "100 requests of this credential wait for a second person. Have them decided first.";
     SamePerson "same_person" FORBIDDEN "Same person"
         "Who asked cannot decide, whatever the credential: another person has to.";
+    RoutesConflict "routes_conflict" CONFLICT "Other routes are in force"
+        "The routes changed since `base` was read, or some are in force and no `base` was named. Read them and ask again.";
+    RoutesInvalid "routes_invalid" UNPROCESSABLE_ENTITY "Routes invalid"
+        "A rule names a carrier, operator or region that cannot be, contradicts itself or says what another one says; \
+         `errors` names each. Nothing was changed.";
     PolicyConflict "policy_conflict" CONFLICT "Policy conflict"
         "Other policies are in force than those that the proposal was made against, or it is no proposal. Look at those in force and propose again.";
     TooManyProposals "too_many_proposals" CONFLICT "Too many proposals"

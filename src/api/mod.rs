@@ -37,6 +37,7 @@ mod pools;
 mod problem;
 mod reveal;
 mod rights;
+mod routes;
 mod sandbox;
 mod signed;
 mod tenant;
@@ -51,7 +52,7 @@ use std::sync::Arc;
 use actix_web::Route;
 use actix_web::guard::{Any, Get, Head};
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig, delete, patch, post, resource};
+use actix_web::web::{self, ServiceConfig, delete, patch, post, put, resource};
 
 pub use code::Code;
 pub use dress::dress;
@@ -60,6 +61,7 @@ use crate::access::Access;
 use crate::alias::Alias;
 use crate::audit::Log;
 use crate::carrier::{HttpCarrier, Inbox, Sandbox};
+use crate::dispatch::Dispatch;
 use crate::guard::Guard;
 use crate::keyring::Keyring;
 use crate::rights::Rights;
@@ -78,6 +80,8 @@ pub struct Api {
     pub verify: Arc<Verify>,
     /// Aliases and pools.
     pub alias: Arc<Alias>,
+    /// Routes.
+    pub dispatch: Arc<Dispatch>,
     /// Erasure, export, change of number.
     pub rights: Arc<Rights>,
     /// Endpoints that are told of events.
@@ -116,13 +120,13 @@ pub fn get() -> Route {
 /// Adds every route of the public port. Matches every path: what is to be answered by others has to be added before.
 pub fn configure(api: web::Data<Api>) -> impl Fn(&mut ServiceConfig) + Clone {
     move |config| {
-        let all = web::scope("")
+        let scope = web::scope("")
             .app_data(api.clone())
             .wrap(from_fn(dress))
-            .configure(routes)
+            .configure(all)
             .service(openapi::page())
             .default_service(web::to(dress::nowhere));
-        config.service(all);
+        config.service(scope);
     }
 }
 
@@ -138,7 +142,7 @@ pub fn admin(config: &mut ServiceConfig) {
 }
 
 /// The busiest first: the router goes down the list.
-fn routes(config: &mut ServiceConfig) {
+fn all(config: &mut ServiceConfig) {
     config
         .service(resource("/v1/tokens").route(post().to(tokens::create)))
         .service(resource("/v1/tokens/batch").route(post().to(tokens::create_batch)))
@@ -191,6 +195,8 @@ fn arrangements(config: &mut ServiceConfig) {
                 .route(patch().to(webhooks::change))
                 .route(delete().to(webhooks::delete)),
         )
+        .service(resource("/v1/routes").route(get().to(routes::read)).route(put().to(routes::put)))
+        .service(resource("/v1/routes/explain").route(post().to(routes::explain)))
         .service(resource("/v1/credentials").route(post().to(credentials::create)).route(get().to(credentials::list)))
         .service(resource("/v1/credentials/{id}/rotate").route(post().to(credentials::rotate)))
         .service(resource("/v1/credentials/{id}/revoke").route(post().to(credentials::revoke)))

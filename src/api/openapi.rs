@@ -18,7 +18,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::code::Code;
 use super::{
     alias_batch, aliases, approvals, audit, carriers, credentials, exchange, health, lookup, oauth, policies, pools,
-    problem, reveal, rights, sandbox, tenant, tokens, verifications, webhooks,
+    problem, reveal, rights, routes, sandbox, tenant, tokens, verifications, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -41,6 +41,7 @@ use super::{
         pools::quarantine, pools::restore,
         webhooks::create, webhooks::list, webhooks::read, webhooks::change, webhooks::delete, webhooks::rotate,
         webhooks::ping, webhooks::redeliver, webhooks::deliveries,
+        routes::read, routes::put, routes::explain,
         credentials::create, credentials::list, credentials::rotate, credentials::delete, credentials::revoke,
         approvals::list, approvals::read, approvals::approve, approvals::deny,
         policies::propose, policies::list, policies::read, policies::activate, policies::withdraw,
@@ -59,6 +60,7 @@ use super::{
         (name = "Aliases", description = "Bind people to a virtual number."),
         (name = "Pools", description = "The stock of virtual numbers."),
         (name = "Webhooks", description = "Where the tenant is told of events."),
+        (name = "Routes", description = "Which carriers messages take, and why."),
         (name = "Credentials", description = "Keys of persons and systems."),
         (name = "Approvals", description = "What needs a second person."),
         (name = "Policies", description = "Who may do what in this deployment, version by version."),
@@ -126,7 +128,7 @@ fn problem_response() -> Response {
         .build()
 }
 
-/// Every POST takes an `Idempotency-Key`, but the one whose answers are never kept.
+/// Every POST and PUT takes an `Idempotency-Key`, but the one whose answers are never kept.
 struct IdempotencyKeys;
 
 impl Modify for IdempotencyKeys {
@@ -143,7 +145,7 @@ impl Modify for IdempotencyKeys {
             .paths
             .iter_mut()
             .filter(|(path, _)| *path != "/oauth/token" && !path.starts_with("/carriers/"));
-        for post in paths.filter_map(|(_, item)| item.post.as_mut()) {
+        for post in paths.flat_map(|(_, item)| item.post.as_mut().into_iter().chain(item.put.as_mut())) {
             post.parameters.get_or_insert_default().push(key.clone().into());
         }
     }
@@ -151,7 +153,9 @@ impl Modify for IdempotencyKeys {
 
 fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut utoipa::openapi::path::Operation> {
     document.paths.paths.values_mut().flat_map(|item| {
-        [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().filter_map(Option::as_mut)
+        [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+            .into_iter()
+            .filter_map(Option::as_mut)
     })
 }
 

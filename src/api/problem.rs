@@ -226,6 +226,7 @@ impl From<Conflict> for Problem {
     fn from(conflict: Conflict) -> Self {
         Self::new(match conflict {
             Conflict::PolicyMoved => Code::PolicyConflict,
+            Conflict::RoutesMoved => Code::RoutesConflict,
             Conflict::TooMany => Code::TooManyProposals,
             Conflict::Exists => Code::AlreadyExists,
             Conflict::Missing => Code::NotFound,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::access::{AccessError, Denied, OpenError, PolicyError};
 use crate::alias::AliasError;
 use crate::carrier::SmppSettingError;
+use crate::dispatch::PortabilityError;
 use crate::keyring::{KeyError, KmsError};
 use crate::rights::RightsError;
 use crate::store::{ScratchError, StoreError};
@@ -52,6 +53,9 @@ pub enum AppError {
          LimitMEMLOCK= of systemd), or set it to false"
     )]
     NotLocked,
+    /// The service that is asked who serves a number.
+    #[error(transparent)]
+    Portability(#[from] PortabilityError),
     /// A carrier's settings.
     #[error("carriers.{carrier}: {source}")]
     Carrier {

@@ -19,6 +19,7 @@ mod inspect;
 mod keys;
 mod policy;
 mod pool;
+mod route;
 mod serve;
 mod store;
 mod tenant;
@@ -86,6 +87,9 @@ enum Command {
     /// Stocks of virtual numbers
     #[command(subcommand)]
     Pool(pool::Pool),
+    /// Which carriers messages take
+    #[command(subcommand)]
+    Route(route::Route),
     /// Copy the store, and restore it from a copy
     #[command(subcommand)]
     Store(store::Store),
@@ -165,6 +169,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Result<(), CommandError>
         Command::Keys(keys) => keys.run(&place),
         Command::Policy(policy) => policy.run(&place),
         Command::Pool(pool) => pool.run(&place),
+        Command::Route(route) => route.run(&place),
         Command::Store(store) => store.run(&place),
         Command::Freeze(switch) => switch.run(&place, true),
         Command::Thaw(switch) => switch.run(&place, false),

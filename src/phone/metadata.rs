@@ -24,6 +24,18 @@ pub(super) fn region(code: &str) -> Option<Region> {
     PHONE_NUMBER_UTIL.get_supported_regions().any(|known| known == region).then_some(region)
 }
 
+/// The regions whose numbers begin with this country code.
+pub(super) fn regions(country_code: u16) -> impl Iterator<Item = String> {
+    let regions = PHONE_NUMBER_UTIL.get_regions_for_country_calling_code(country_code.into());
+    regions.into_iter().flatten().map(|region| country(Some(region)))
+}
+
+/// The region that most numbers of a country code are in, if it is a country's.
+pub(super) fn main_region(country_code: u16) -> Option<String> {
+    let region = PHONE_NUMBER_UTIL.get_region_for_country_code(country_code.into())?;
+    (region != Region::World).then(|| country(Some(region)))
+}
+
 /// The class of the number that `digits` spells, if the metadata know it as valid.
 pub(super) fn class(digits: u64) -> Option<Class> {
     let number = Wiped(assembled(&Split::of(digits)?));

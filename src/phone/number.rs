@@ -37,6 +37,8 @@ pub enum Door {
     Carrier,
     /// To a custodian, after the audit entry is durable.
     Reveal,
+    /// To the service that says which operator serves it, after the entry that tells of it is durable.
+    Portability,
     /// Back to the terminal on which it was just typed (`bauta inspect`).
     Typist,
 }

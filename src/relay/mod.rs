@@ -20,6 +20,7 @@ pub use receipt::settled_event;
 
 use crate::access::Access;
 use crate::alias::{Alias, People};
+use crate::dispatch::Health;
 use crate::keyring::Keyring;
 use crate::store::Store;
 
@@ -37,6 +38,8 @@ pub struct Relay {
     malformed: tally::Tally,
     order: accept::Turns,
     tags: accept::Turns,
+    /// What receipts are measured into, if anybody measures.
+    health: Option<Arc<Health>>,
 }
 
 impl Relay {
@@ -52,6 +55,13 @@ impl Relay {
             malformed: tally::Tally::default(),
             order: accept::Turns::default(),
             tags: accept::Turns::default(),
+            health: None,
         }
+    }
+
+    /// The same, telling `health` what receipts say of carriers.
+    #[must_use]
+    pub fn measuring(self, health: Arc<Health>) -> Self {
+        Self { health: Some(health), ..self }
     }
 }

@@ -17,8 +17,12 @@ impl Relay {
         let is_told = outcome.is_some_and(|outcome| outcome.status.is_some());
         let actor = Actor::Carrier { name: carrier.clone() };
         let event = Event { at: self.store.now(), tenant, actor, policy: None, what };
+        let measured = self.health.as_ref().map(|health| (health, row.status, row.ids.clone()));
         let change = Change::telling(event).with(Write::RecordReceipt(row));
         let settled = self.store.commit(change).await?.settled;
+        if let Some((health, status, parts)) = measured {
+            health.receipt(&carrier, parts.iter().map(|part| part.id.as_str()), status, self.store.now());
+        }
         if is_told { Ok(()) } else { self.tell_settled(&carrier, &settled).await }
     }
 

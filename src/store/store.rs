@@ -24,6 +24,7 @@ use crate::store::keys::*;
 use crate::store::lookalike::{LookalikeMark, LookalikeRow};
 use crate::store::policies::*;
 use crate::store::rights::*;
+use crate::store::routes::*;
 use crate::store::rows::*;
 use crate::store::traffic::*;
 use crate::store::webhooks::*;
@@ -68,6 +69,22 @@ pub trait Store: AliasStore + Notices {
     async fn policy(&self, version: &str) -> Result<Option<PolicyRow>, StoreError>;
     /// What a version consists of, as canonical JSON.
     async fn policy_files(&self, version: &str) -> Result<Option<String>, StoreError>;
+
+    // ── routes
+
+    /// A number that grows whenever routes are set, closed or opened, also by another process.
+    async fn routes_version(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    /// The routes in force of every tenant that set some, and those that are closed.
+    async fn routes(&self) -> Result<RouteRows, StoreError> {
+        Ok(RouteRows::default())
+    }
+    /// Complaints since then by carrier, country and class, with how many messages went that way; those without any
+    /// complaint may be left out.
+    async fn complaints_by_route(&self, _since: Timestamp) -> Result<Vec<RouteComplaints>, StoreError> {
+        Ok(Vec::new())
+    }
 
     // ── budgets
 
@@ -240,11 +257,23 @@ pub trait Store: AliasStore + Notices {
 
     /// Leases up to `limit` due outbox rows to `holder` until `until`: the oldest of each conversation only, codes
     /// before notices before marketing.
-    async fn claim(&self, holder: &str, until: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError>;
+    async fn claim(&self, holder: &str, until: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+        self.claim_within(holder, until, Room::of(limit)).await
+    }
+    /// The same, as many of each lane as there is room for.
+    async fn claim_within(&self, _holder: &str, _until: Timestamp, _room: Room) -> Result<Vec<OutboxRow>, StoreError> {
+        Err(StoreError::Unavailable("nothing is delivered from here".into()))
+    }
     /// Gives back every lease of `holder`: at start, for what a crash left leased.
     async fn release_leases(&self, holder: &str) -> Result<(), StoreError>;
     /// When the next row falls due, if any waits.
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
+    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.next_due_within(Room::of(1)).await
+    }
+    /// The same of the lanes that have room.
+    async fn next_due_within(&self, _room: Room) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
     /// Resolves once a commit of this process has put a task into the outbox since the last call; for one waiter.
     /// An adapter that cannot tell never resolves, and its worker looks every second.
     async fn enqueued(&self) {
@@ -313,6 +342,9 @@ pub enum Conflict {
     /// Other policies came into force meanwhile.
     #[error("other policies are in force")]
     PolicyMoved,
+    /// Other routes came into force meanwhile.
+    #[error("other routes are in force")]
+    RoutesMoved,
     /// As many wait already as may.
     #[error("too many wait")]
     TooMany,
@@ -449,6 +481,13 @@ pub enum Write {
     ActivatePolicy { version: String, approver: String, at: Timestamp },
     /// Takes a proposal back; [`Conflict::Missing`] if it is none.
     WithdrawPolicy { version: String, at: Timestamp },
+
+    /// Puts a tenant's routes into force; [`Conflict::RoutesMoved`] unless those of the version before are.
+    SetRoutes(RouteSetRow),
+    /// Closes a route; [`Conflict::Exists`] if it is closed.
+    CloseRoute(ClosedRoute),
+    /// Opens a route; [`Conflict::Missing`] if it is not closed.
+    OpenRoute { carrier: String, country: String, class: Class },
 
     /// A new token record; [`StoreError::TokenExists`] if a canonical one stands for the number already.
     Token(TokenRow),

@@ -111,6 +111,11 @@ impl Class {
             Self::Relay => "relay",
         }
     }
+
+    /// The class that `name` names.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Code, Self::Notice, Self::Marketing, Self::Relay].into_iter().find(|class| class.as_str() == name)
+    }
 }
 
 /// Who asked for a message.
@@ -246,6 +251,9 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Every lane, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::Code, Self::Notice, Self::Marketing];
+
     /// Its name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -253,6 +261,43 @@ impl Lane {
             Self::Notice => "notice",
             Self::Marketing => "marketing",
         }
+    }
+}
+
+/// How many deliveries of each lane may be under way, so that no lane fills the places of a more urgent one.
+///
+/// The first bound is for all of them together, the second for all but codes, the third for marketing alone: whatever
+/// is under way takes a place of its own lane's bound and of every wider one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room([u32; 3]);
+
+impl Room {
+    /// Room for so many of whatever lane.
+    pub const fn of(count: u32) -> Self {
+        Self([count; 3])
+    }
+
+    /// Room for `all`, of which at most `below` are no codes and at most `marketing` marketing.
+    pub const fn bounded(all: u32, below: u32, marketing: u32) -> Self {
+        Self([all, below, marketing])
+    }
+
+    /// How many of a lane there is room for.
+    pub fn for_lane(self, lane: Lane) -> u32 {
+        self.bounds(lane).copied().min().unwrap_or_default()
+    }
+
+    /// What is left once `count` of a lane are under way.
+    #[must_use]
+    pub fn less(mut self, lane: Lane, count: u32) -> Self {
+        for bound in self.0.iter_mut().take(lane as usize + 1) {
+            *bound = bound.saturating_sub(count);
+        }
+        self
+    }
+
+    fn bounds(&self, lane: Lane) -> impl Iterator<Item = &u32> {
+        self.0.iter().take(lane as usize + 1)
     }
 }
 

@@ -4,10 +4,10 @@ use crate::access::{Delivery, Permit, Resource, SandboxHandsets, TokenRef};
 use crate::clock::Timestamp;
 use crate::crypto;
 use crate::event::Mode;
-use crate::ids::{RecordId, RecordRef, TenantId};
+use crate::ids::{RecordId, RecordRef, SubjectId, TenantId};
 use crate::keyring::{AudienceTag, TenantKeys, Unsealed};
-use crate::phone::{self, Masked, PhoneNumber};
-use crate::store::TokenRow;
+use crate::phone::{self, Bearing, Masked, PhoneNumber};
+use crate::store::{BlindIndex, TokenRow};
 use crate::token::{Kind, Token};
 
 use super::{Holder, TokenView, Vault, VaultError};
@@ -128,6 +128,17 @@ impl Vault {
         }
         let keys = self.keys(permit.tenant()).await?;
         Ok(self.find(permit, &keys, token).await?.number)
+    }
+
+    /// Where the number behind a token points, and the person in the log: what routes look at, never the number.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`] for every token that is not the caller's to see.
+    pub async fn bearing(&self, permit: &Permit<TokenRef>) -> Result<(Bearing, BlindIndex, SubjectId), VaultError> {
+        let keys = self.keys(permit.tenant()).await?;
+        let number = self.find(permit, &keys, &permit.resource().token).await?.number;
+        let index = keys.index(&number);
+        Ok((Bearing::with_region(&number), index, keys.subject(index)))
     }
 
     /// A record that exists and has not expired.

@@ -1,11 +1,13 @@
 //! Empties the outbox: claim, send, record.
 //!
-//! At most [`WIDTH`] deliveries are under way, at most one of each conversation. What a carrier took is recorded until
+//! At most [`WIDTH`] deliveries are under way, at most one of each conversation; each lane leaves places to the more
+//! urgent ones. What a carrier took is recorded until
 //! it is durable or the lease is about to lapse, since the row would be sent again. A delivery that panics leaves its
 //! row to the lease.
 
 mod record;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use crate::access::{Delivery, Denied, Permit};
 use crate::dispatch::{DispatchError, From, Parcel, To};
 use crate::ids;
 use crate::relay::BODY;
-use crate::store::{Class, MessageRow, OutboxRow, Recipient, Shown, StoreError, Task};
+use crate::store::{Class, Lane, MessageRow, OutboxRow, Recipient, Room, Shown, StoreError, Task};
 use crate::verify::VerifyError;
 
 /// The worker that empties the outbox.
@@ -59,51 +61,50 @@ impl Deliver {
         if let Err(error) = self.rooms.store.release_leases(&self.holder).await {
             tracing::warn!(%error, "old leases stay until they lapse");
         }
-        let mut under_way = JoinSet::new();
+        let mut under_way = UnderWay::default();
         while !*stop.borrow() {
-            let free = WIDTH.saturating_sub(under_way.len());
-            let claimed = self.claim(free).await;
-            let is_full = claimed.len() == free;
-            for row in claimed {
+            for row in self.claim(under_way.room()).await {
                 let this = Arc::clone(&self);
-                under_way.spawn(async move { this.deliver(row).await });
+                under_way.add(row.lane, async move { this.deliver(row).await });
             }
-            self.pause(&mut under_way, &mut stop, is_full).await;
+            self.pause(&mut under_way, &mut stop).await;
         }
-        let _ = timeout(DRAIN, async { while under_way.join_next().await.is_some() {} }).await;
+        let _ = timeout(DRAIN, async { while under_way.next().await.is_some() {} }).await;
     }
 
-    /// Waits for a reason to claim again. While the outbox may hold more (`is_full`), only a free place is one.
-    async fn pause(&self, under_way: &mut JoinSet<()>, stop: &mut watch::Receiver<bool>, is_full: bool) {
-        if is_full && under_way.len() < WIDTH {
-            return;
-        }
-        let due = async { if is_full { std::future::pending().await } else { self.next_due().await } };
+    /// Waits for a reason to claim again: something in a lane that has room, or a place that became free. What was due in
+    /// such a lane is claimed already.
+    async fn pause(&self, under_way: &mut UnderWay, stop: &mut watch::Receiver<bool>) {
+        let room = under_way.room();
         tokio::select! {
             () = stopped(stop) => {}
-            () = due => {}
-            Some(done) = under_way.join_next() => told(done),
+            () = self.next_due(room) => {}
+            Some(()) = under_way.next() => {}
         }
-        while let Some(done) = under_way.try_join_next() {
-            told(done);
-        }
+        under_way.settle();
     }
 
-    /// Resolves when something was enqueued or falls due.
-    async fn next_due(&self) {
-        let due = self.rooms.store.next_due().await.ok().flatten();
+    /// Resolves when something was enqueued, or falls due in a lane with room.
+    async fn next_due(&self, room: Room) {
+        if room.for_lane(Lane::Code) == 0 {
+            return std::future::pending().await;
+        }
+        let due = self.rooms.store.next_due_within(room).await.ok().flatten();
         let wait = due.map_or(IDLE, |due| self.rooms.store.now().until(due)).clamp(BREATH, IDLE);
         let _ = timeout(wait, self.rooms.store.enqueued()).await;
     }
 
-    async fn claim(&self, free: usize) -> Vec<OutboxRow> {
+    async fn claim(&self, room: Room) -> Vec<OutboxRow> {
+        if room.for_lane(Lane::Code) == 0 {
+            return Vec::new();
+        }
         if !self.rooms.dispatch.is_up() {
             // Trying row by row what cannot leave would only fill the log.
             sleep(DOWN).await;
             return Vec::new();
         }
         let until = self.rooms.store.now().plus(LEASE);
-        match self.rooms.store.claim(&self.holder, until, u32::try_from(free).unwrap_or(u32::MAX)).await {
+        match self.rooms.store.claim_within(&self.holder, until, room).await {
             Ok(rows) => rows,
             Err(error) => {
                 tracing::warn!(%error, "nothing could be claimed");
@@ -209,14 +210,53 @@ const fn reason(denied: &Denied) -> &'static str {
     }
 }
 
-fn told(done: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = done {
-        tracing::error!(%error, "a delivery broke off; its row is left to the lease");
+/// The deliveries under way, by lane.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<()>,
+    lanes: HashMap<tokio::task::Id, Lane>,
+}
+
+impl UnderWay {
+    /// What else may begin.
+    fn room(&self) -> Room {
+        self.lanes.values().fold(WIDTH, |room, lane| room.less(*lane, 1))
+    }
+
+    fn add(&mut self, lane: Lane, delivery: impl Future<Output = ()> + Send + 'static) {
+        let id = self.tasks.spawn(delivery).id();
+        self.lanes.insert(id, lane);
+    }
+
+    /// Resolves when one is over; none if none is under way.
+    async fn next(&mut self) -> Option<()> {
+        let done = self.tasks.join_next_with_id().await?;
+        self.over(done);
+        Some(())
+    }
+
+    /// Takes note of all that are over by now.
+    fn settle(&mut self) {
+        while let Some(done) = self.tasks.try_join_next_with_id() {
+            self.over(done);
+        }
+    }
+
+    fn over(&mut self, done: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
+        let id = match &done {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.lanes.remove(&id);
+        if let Err(error) = done {
+            tracing::error!(%error, "a delivery broke off; its row is left to the lease");
+        }
     }
 }
 
-/// Deliveries under way.
-const WIDTH: usize = 128;
+/// Deliveries under way: so many in all, so many that are no codes, so many of marketing. A campaign that a slow carrier
+/// holds up leaves places for what a person waits for, and both leave places for codes.
+const WIDTH: Room = Room::bounded(144, 128, 64);
 /// How long a claimed row is this worker's: longer than a carrier may take.
 const LEASE: Duration = Duration::from_secs(60);
 /// How long what is under way may take to finish at the end.

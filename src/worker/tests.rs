@@ -1,6 +1,7 @@
 //! The outbox emptied over the real store and a carrier that answers as told.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod lanes;
 mod rotate;
 
 use std::future::Future;
@@ -22,11 +23,14 @@ use crate::store::{BlindIndex, Change, Lane, OutboxRow, Task, Write};
 const X: u64 = 15_550_000_001;
 
 fn rooms(house: &House) -> Rooms {
+    rooms_over(house, vec![house.line.clone()])
+}
+
+fn rooms_over(house: &House, carriers: Vec<Arc<dyn Carrier>>) -> Rooms {
     let (store, vault, keyring) = (house.store.clone(), house.vault.clone(), house.keyring.clone());
     let scratch = Arc::new(MemoryScratch::open(None, house.clock.clone()).unwrap());
     let guard = Arc::new(Guard::new(scratch, store.clone(), keyring.clone()));
     let verify = Verify::new(store.clone(), vault.clone(), keyring.clone(), guard, "https://bauta.example");
-    let carriers: Vec<Arc<dyn Carrier>> = vec![house.line.clone()];
     let verify = Arc::new(verify);
     let list = ErasureLog::at("/nonexistent/erasures.log");
     let access = house.access.clone();
@@ -37,7 +41,13 @@ fn rooms(house: &House) -> Rooms {
         webhooks: Arc::new(webhooks),
         verify,
         rights: Arc::new(rights),
-        dispatch: Arc::new(Dispatch::new(store.clone(), vault.clone(), keyring.clone(), carriers)),
+        dispatch: Arc::new(Dispatch::new(
+            store.clone(),
+            vault.clone(),
+            keyring.clone(),
+            house.access.clone(),
+            carriers,
+        )),
         vault,
         store,
         keyring,

@@ -100,3 +100,10 @@ async fn the_page_of_aliases_runs_as_printed() {
     let answers = run(include_str!("../../docs/aliases.md")).await;
     assert!(answers.contains(r#""extension":""#) && answers.contains("numbers are always enough"), "{answers}");
 }
+
+#[tokio::test]
+async fn the_page_on_routes_runs_as_printed() {
+    let answers = run(include_str!("../../docs/routes.md")).await;
+    assert!(answers.contains(r#""verdict":"eligible""#), "{answers}");
+    assert!(answers.contains("in force: version 2"), "{answers}");
+}

@@ -6,13 +6,17 @@
 use super::super::{BUDGETS_FILE, Budgets};
 use super::PolicyError;
 use crate::access::retention::{RETENTION_FILE, Retention};
+use crate::phone::{OPERATORS_FILE, Operators};
 
 /// Reads the text of one file; the error says line and mend.
 pub(super) type Check = fn(&str) -> Result<(), String>;
 
 /// Every file there is, by name.
-const KNOWN: &[(&str, Check)] =
-    &[(BUDGETS_FILE, |text| Budgets::parse(text).map(drop)), (RETENTION_FILE, |text| Retention::parse(text).map(drop))];
+const KNOWN: &[(&str, Check)] = &[
+    (BUDGETS_FILE, |text| Budgets::parse(text).map(drop)),
+    (RETENTION_FILE, |text| Retention::parse(text).map(drop)),
+    (OPERATORS_FILE, |text| Operators::parse(text).map(drop)),
+];
 
 /// Whether a set may have a file of this name.
 pub(super) fn knows(name: &str) -> bool {

@@ -28,6 +28,7 @@ pub(super) const FIXTURES: &str = "fixtures";
 /// The files that come with the program.
 const SHIPPED: &[(&str, &str)] = &[
     ("budgets.toml", include_str!("../../../policies/budgets.toml")),
+    ("operators.toml", include_str!("../../../policies/operators.toml")),
     ("roles.cedar", include_str!("../../../policies/roles.cedar")),
     ("retention.toml", include_str!("../../../policies/retention.toml")),
     ("fixtures/roles.toml", include_str!("../../../policies/fixtures/roles.toml")),

@@ -20,6 +20,7 @@ mod somebody;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 use super::retention::{RETENTION_FILE, Retention};
 use super::{BUDGETS_FILE, Budgets};
+use crate::phone::{OPERATORS_FILE, Operators};
 
 pub use begin::{OpenError, Opened};
 pub use files::PolicyFiles;
@@ -50,6 +52,7 @@ pub struct Policies {
     fixtures: Vec<fixtures::Fixture>,
     budgets: Budgets,
     retention: Retention,
+    operators: Arc<Operators>,
 }
 
 /// One policy, as lists show it.
@@ -165,6 +168,11 @@ impl Policies {
         &self.retention
     }
 
+    /// Which operator numbers belong to.
+    pub fn operators(&self) -> &Arc<Operators> {
+        &self.operators
+    }
+
     /// The texts.
     pub fn files(&self) -> &PolicyFiles {
         &self.files
@@ -192,6 +200,7 @@ impl Policies {
             fixtures: Vec::new(),
             budgets: Budgets::default(),
             retention: Retention::shipped(),
+            operators: Arc::default(),
         }
     }
 
@@ -213,10 +222,15 @@ impl Policies {
                 }
             }
         }
+        let operators = match files.get(OPERATORS_FILE) {
+            Some(text) => Operators::parse(text).map_err(|message| PolicyError::file(OPERATORS_FILE, message))?,
+            None => Operators::shipped(),
+        };
         let fixtures = fixtures::read(&files)?;
         let budgets = Budgets::parse(files.get(BUDGETS_FILE).unwrap_or_default());
         let budgets = budgets.map_err(|message| PolicyError::file(BUDGETS_FILE, message))?;
-        Ok(Self { set, schema, version: files.version(), summaries, files, fixtures, budgets, retention })
+        let (version, operators) = (files.version(), Arc::new(operators));
+        Ok(Self { set, schema, version, summaries, files, fixtures, budgets, retention, operators })
     }
 }
 

@@ -34,6 +34,9 @@ const TABLE: &[(Action, &[Role])] = {
         (WebhookManage, &[Admin, Business, Partner]),
         (WebhookTend, &[Admin, Business, Partner]),
         (WebhookRead, &[Admin, Business, Partner, Auditor]),
+        (RouteRead, &[Admin, Business, Operator, Auditor, Approver]),
+        // There is an approver, so that a second person has to agree.
+        (RouteManage, &[]),
         (CredentialManage, &[Admin]),
         (CredentialRead, &[Admin]),
         (CredentialRevoke, &[Admin]),
@@ -87,6 +90,7 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
             let of = Endpoints { audience: who.audience.clone() };
             access.authorize(&who, action, of).await.map(|p| p.sees_all())
         }
+        RouteRead | RouteManage => access.authorize(&who, action, RouteSet {}).await.map(|p| p.sees_all()),
         CredentialManage | CredentialRead | CredentialRevoke => {
             access.authorize(&who, action, Credentials { grants: None }).await.map(|p| p.sees_all())
         }

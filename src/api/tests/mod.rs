@@ -22,6 +22,7 @@ use crate::alias::Alias;
 use crate::audit::Log;
 use crate::carrier::{Accepted, Carrier, Inbox, InboxError, Incoming, Receipt, Sandbox};
 use crate::clock::SystemClock;
+use crate::dispatch::Dispatch;
 use crate::event::{Mode, Role};
 use crate::guard::Guard;
 use crate::ids;
@@ -107,6 +108,7 @@ impl House {
         let carriers: Vec<Arc<dyn Carrier>> = vec![sandbox.clone()];
         let issuer = "https://bauta.example";
         let verify = Verify::new(store.clone(), vault.clone(), keyring.clone(), guard.clone(), issuer);
+        let dispatch = Dispatch::new(store.clone(), vault.clone(), keyring.clone(), access.clone(), carriers.clone());
         let alias = Alias::new(store.clone(), vault.clone(), keyring.clone(), access.clone(), carriers);
         let verify = Arc::new(verify);
         let list = ErasureLog::at(folder.path().join("erasures.log"));
@@ -123,6 +125,7 @@ impl House {
             rights: Arc::new(rights),
             log: Arc::new(Log::new(store.clone())),
             alias: Arc::new(alias),
+            dispatch: Arc::new(dispatch),
             guard,
             sandbox: Some(sandbox),
             inbox: notes.clone(),

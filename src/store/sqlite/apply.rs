@@ -4,7 +4,7 @@ use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
     access, age, alias, approval, budget, delivery, erase, keys, leg, lookalike, message, notice, outbox, place,
-    policy, pool, rebind, renumber, suppression, sweep, token, told, verification, webhook,
+    policy, pool, rebind, renumber, route, suppression, sweep, token, told, verification, webhook,
 };
 use crate::store::{AliasWrite, Change, Committed, StoreError, Write};
 
@@ -92,6 +92,9 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::ProposePolicy { row, files } => policy::propose(tx, &row, &files),
         Write::ActivatePolicy { version, approver, at } => policy::activate(tx, &version, &approver, at),
         Write::WithdrawPolicy { version, at } => policy::withdraw(tx, &version, at),
+        Write::SetRoutes(row) => route::set(tx, &row),
+        Write::CloseRoute(row) => route::close(tx, &row),
+        Write::OpenRoute { carrier, country, class } => route::open(tx, &carrier, &country, class),
         Write::Key(row) => keys::add(tx, &row),
         Write::RewrapKey { key, from } => keys::rewrap(tx, &key, &from),
         Write::RetireKey { owner, purpose, version } => keys::retire(tx, &owner, &purpose, version),

@@ -36,6 +36,7 @@ mod pool;
 mod readers;
 mod rebind;
 mod renumber;
+mod route;
 mod stock;
 mod suppression;
 mod sweep;
@@ -58,10 +59,10 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     Aged, Aging, AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, BudgetKind, CellKind,
-    CellPage, Change, Committed, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse, LegRow,
+    CellPage, Change, Committed, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse, Lane, LegRow,
     LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts,
-    PoolRow, Queued, ReceiptOutcome, ReceiptRow, ResealPass, RowKey, Scope, SenderRow, Spared, Spend, Store,
-    StoreError, Suppression, TokenRow, VerificationRow, WrappedKey,
+    PoolRow, Queued, ReceiptOutcome, ReceiptRow, ResealPass, Room, RouteRows, RowKey, Scope, SenderRow, Spared, Spend,
+    Store, StoreError, Suppression, TokenRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{
@@ -204,6 +205,14 @@ impl Store for SqliteStore {
 
     async fn policy_files(&self, version: &str) -> Result<Option<String>, StoreError> {
         self.readers.point(|conn| policy::files(conn, version))
+    }
+
+    async fn routes_version(&self) -> Result<u64, StoreError> {
+        self.readers.point(route::version)
+    }
+
+    async fn routes(&self) -> Result<RouteRows, StoreError> {
+        self.readers.long(route::all).await
     }
 
     async fn reserve_budget(&self, spend: Spend) -> Result<u64, StoreError> {
@@ -427,13 +436,14 @@ impl Store for SqliteStore {
         self.readers.long(move |conn| message::stale_parts(conn, before, limit)).await
     }
 
-    async fn claim(&self, holder: &str, until: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+    async fn claim_within(&self, holder: &str, until: Timestamp, room: Room) -> Result<Vec<OutboxRow>, StoreError> {
         // A glance spares the writer an empty transaction.
-        if self.next_due().await?.is_none_or(|due| due > self.now()) {
+        if self.next_due_within(room).await?.is_none_or(|due| due > self.now()) {
             return Ok(Vec::new());
         }
         let holder = holder.to_owned();
-        self.writer.run(limit as usize, move |tx| outbox::claim(tx, &holder, until, limit)).await
+        let weight = room.for_lane(Lane::Code) as usize;
+        self.writer.run(weight, move |tx| outbox::claim(tx, &holder, until, room)).await
     }
 
     async fn release_leases(&self, holder: &str) -> Result<(), StoreError> {
@@ -441,8 +451,8 @@ impl Store for SqliteStore {
         self.writer.run(1, move |tx| outbox::release(tx, &holder)).await
     }
 
-    async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.readers.point(outbox::next_due)
+    async fn next_due_within(&self, room: Room) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.point(|conn| outbox::next_due(conn, room))
     }
 
     async fn enqueued(&self) {

@@ -109,6 +109,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         M::up(include_str!("../migrations/0007_doors.sql")),
         M::up(include_str!("../migrations/0008_modes.sql")),
         M::up(include_str!("../migrations/0009_pools.sql")),
+        M::up(include_str!("../migrations/0010_routes.sql")),
         M::up(include_str!("../migrations/0011_messages.sql")),
         M::up(include_str!("../migrations/0012_suppressions.sql")),
         M::up(include_str!("../migrations/0013_webhooks.sql")),

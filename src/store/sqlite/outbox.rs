@@ -10,7 +10,7 @@ use super::columns::{id, maybe_id};
 use super::writer::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{OutboxId, bytes};
-use crate::store::{BlindIndex, Conflict, Lane, OutboxRow, StoreError};
+use crate::store::{BlindIndex, Conflict, Lane, OutboxRow, Room, StoreError};
 
 pub(super) fn enqueue(tx: &Tx<'_>, row: &OutboxRow) -> Result<(), StoreError> {
     let head = becomes_head(tx, row)?;
@@ -84,24 +84,23 @@ pub(super) fn put_off(tx: &Tx<'_>, id: OutboxId, until: Timestamp, attempts: u32
 }
 
 /// Within a lane, what has waited longest first.
-pub(super) fn claim(tx: &Tx<'_>, holder: &str, until: Timestamp, limit: u32) -> Result<Vec<OutboxRow>, StoreError> {
+pub(super) fn claim(tx: &Tx<'_>, holder: &str, until: Timestamp, mut room: Room) -> Result<Vec<OutboxRow>, StoreError> {
     let mut claimed = Vec::new();
-    for lane in LANES {
-        let left = limit.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
+    for lane in Lane::ALL {
         let mut statement = tx.conn.prepare_cached(
             "UPDATE outbox SET holder = ?1, ready = ?2
              WHERE id IN (SELECT id FROM outbox INDEXED BY outbox_heads
                           WHERE head = 1 AND lane = ?3 AND ready <= ?4 ORDER BY ready, id LIMIT ?5)
              RETURNING *",
         )?;
-        let rows = statement.query_map(params![holder, until, lane, tx.now, left], outbox)?;
-        claimed.extend(rows.collect::<Result<Vec<_>, _>>()?);
+        let rows = statement.query_map(params![holder, until, lane, tx.now, room.for_lane(lane)], outbox)?;
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        room = room.less(lane, u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        claimed.extend(rows);
     }
     claimed.sort_unstable_by_key(|row| (row.lane, bytes(&row.id)));
     Ok(claimed)
 }
-
-const LANES: [Lane; 3] = [Lane::Code, Lane::Notice, Lane::Marketing];
 
 pub(super) fn release(tx: &Tx<'_>, holder: &str) -> Result<(), StoreError> {
     tx.conn.prepare_cached("UPDATE outbox SET holder = NULL, ready = due WHERE holder = ?")?.execute([holder])?;
@@ -109,11 +108,11 @@ pub(super) fn release(tx: &Tx<'_>, holder: &str) -> Result<(), StoreError> {
 }
 
 /// The end of a lease counts: its row falls due then.
-pub(super) fn next_due(conn: &Connection) -> Result<Option<Timestamp>, StoreError> {
+pub(super) fn next_due(conn: &Connection, room: Room) -> Result<Option<Timestamp>, StoreError> {
     let mut statement =
         conn.prepare_cached("SELECT min(ready) FROM outbox INDEXED BY outbox_heads WHERE head = 1 AND lane = ?")?;
     let mut earliest = None;
-    for lane in LANES {
+    for lane in Lane::ALL.into_iter().filter(|lane| room.for_lane(*lane) > 0) {
         let ready: Option<Timestamp> = statement.query_row([lane], |row| row.get(0))?;
         earliest = [earliest, ready].into_iter().flatten().min();
     }

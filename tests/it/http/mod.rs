@@ -11,6 +11,7 @@ mod once;
 mod policies;
 mod pools;
 mod rights;
+mod routes;
 mod tokens;
 mod verification;
 
