@@ -142,7 +142,8 @@ impl App {
             carriers.clone(),
         ));
         let health = Arc::new(Health::default());
-        let relay = Relay::new(Arc::clone(&shared), Arc::clone(&keyring), Arc::clone(&access), &alias);
+        let relay =
+            Relay::new(Arc::clone(&shared), Arc::clone(&keyring), Arc::clone(&access), Arc::clone(&vault), &alias);
         let relay = relay.measuring(Arc::clone(&health));
         let dispatch = Dispatch::new(
             Arc::clone(&shared),

@@ -370,7 +370,16 @@ pub enum What {
 
     /// Somebody wrote to an alias who is unknown to it. `sender` is the kind: a number, a short code, a name.
     #[serde(rename = "alias.unknown_sender")]
-    UnknownSender { alias: AliasId, sender: String },
+    UnknownSender {
+        alias: AliasId,
+        sender: String,
+        /// Who it was, if it was a number.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subject: Option<SubjectId>,
+        /// The message, if it waits for the tenant's word.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<MessageId>,
+    },
 
     /// An endpoint of the tenant will be told of these events.
     #[serde(rename = "webhook.created")]

@@ -21,7 +21,7 @@ impl Access {
     /// cannot be found out, so that it has to be tried again.
     pub async fn for_delivery(&self, row: OutboxRow) -> Result<Permit<Delivery>, Denied> {
         let grant = self.delivery_grant(&row)?;
-        if let Task::Message(id) = row.task
+        if let Some(id) = row.task.message()
             && self.directory().frozen().any_within_tenants()
         {
             self.check_alias_behind(self.store().message(row.tenant, id).await?).await?;

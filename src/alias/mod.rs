@@ -23,7 +23,7 @@ pub use bind::Bind;
 pub use change::Alter;
 pub use error::AliasError;
 pub use life::AliasQuery;
-pub use people::{People, PeopleError, Seen};
+pub use people::{Known, People, PeopleError, Seen};
 pub use pool::{Import, NewPool, PoolView, Standing};
 pub use view::{AliasView, LegView, MessageView};
 

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ids::{self, AliasId, RecordId, SubjectId, TenantId};
 use crate::keyring::{KeyError, Keyring};
-use crate::store::{LotId, LotRow, Party, PoolRow, Sealed, Store, StoreError, TokenRow};
+use crate::store::{BlindIndex, LotId, LotRow, Party, PoolRow, Sealed, Store, StoreError, TokenRow};
 
 /// Looks people up by their token record.
 pub struct People {
     store: Arc<dyn Store>,
     keyring: Arc<Keyring>,
-    /// A record's subject never changes, and a subject is no secret.
-    subjects: Mutex<HashMap<(TenantId, RecordId), SubjectId>>,
+    /// What is known of a record never changes, and none of it is secret.
+    subjects: Mutex<HashMap<(TenantId, RecordId), Known>>,
 }
 
 /// Why a person could not be looked up.
@@ -30,6 +30,15 @@ pub enum PeopleError {
     /// A key could not be had, or does not fit.
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+/// A person as a tenant's keyed ids name one.
+#[derive(Clone, Copy)]
+pub struct Known {
+    /// As events name the person.
+    pub subject: SubjectId,
+    /// Under the tenant's index key, as suppressions name the person.
+    pub index: BlindIndex,
 }
 
 /// A person as a pool sees one.
@@ -70,17 +79,22 @@ impl People {
 
     /// The keyed id by which events name the person behind `record`.
     pub async fn subject(&self, tenant: TenantId, record: RecordId) -> Result<SubjectId, PeopleError> {
-        if let Some(known) = self.known(tenant, record) {
+        Ok(self.known(tenant, record).await?.subject)
+    }
+
+    /// The keyed ids of the person behind `record`.
+    pub async fn known(&self, tenant: TenantId, record: RecordId) -> Result<Known, PeopleError> {
+        if let Some(known) = self.remembered(tenant, record) {
             return Ok(known);
         }
         let row = self.row(tenant, record).await?;
-        let subject = self.keyring.tenant(tenant).await?.subject(row.index);
+        let known = Known { subject: self.keyring.tenant(tenant).await?.subject(row.index), index: row.index };
         let mut subjects = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
         if subjects.len() >= MAX_SUBJECTS {
             subjects.clear();
         }
-        subjects.insert((tenant, record), subject);
-        Ok(subject)
+        subjects.insert((tenant, record), known);
+        Ok(known)
     }
 
     /// The keyed id of a stranger whose number is sealed for `alias`.
@@ -90,7 +104,7 @@ impl People {
         Ok(keys.subject(keys.index(&number)))
     }
 
-    fn known(&self, tenant: TenantId, record: RecordId) -> Option<SubjectId> {
+    fn remembered(&self, tenant: TenantId, record: RecordId) -> Option<Known> {
         self.subjects.lock().unwrap_or_else(PoisonError::into_inner).get(&(tenant, record)).copied()
     }
 

@@ -236,7 +236,9 @@ impl From<Conflict> for Problem {
             Conflict::ApprovalUsed => Code::ApprovalUsed,
             Conflict::AliasOver => Code::AliasExpired,
             Conflict::VerificationOver => Code::VerificationExpired,
-            Conflict::LegTaken | Conflict::VerificationPending | Conflict::Taken => Code::AliasConflict,
+            Conflict::LegTaken | Conflict::VerificationPending | Conflict::Taken | Conflict::Heard => {
+                Code::AliasConflict
+            }
         })
     }
 }

@@ -20,4 +20,4 @@ pub use digit::digit_value;
 pub use mask::Masked;
 pub use number::{Door, Footprint, LineType, PhoneNumber, VirtualNumber};
 pub use operators::{OPERATORS_FILE, Operators, is_operator_name};
-pub use parse::{NumberError, Parsed, Rules, classify, destination, parse, parse_virtual};
+pub use parse::{NumberError, Parsed, Rules, classify, destination, parse, parse_virtual, region};

@@ -105,6 +105,11 @@ pub fn classify(number: &PhoneNumber) -> (String, LineType) {
         .map_or_else(|| ("ZZ".to_owned(), LineType::Unknown), |class| (class.country, class.line_type))
 }
 
+/// The country of a pool's number (ISO 3166-1 alpha-2), where the metadata know one.
+pub fn region(number: VirtualNumber) -> Option<String> {
+    class_in_tests(number.digits()).map(|class| class.country).filter(|country| country != "ZZ")
+}
+
 /// Reads a number of a pool: `+` or `00`, then 7 to 15 digits, separated as one likes. Pools may hold numbers that the
 /// metadata do not know, so that validity is not asked for.
 pub fn parse_virtual(text: &str) -> Option<VirtualNumber> {

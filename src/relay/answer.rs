@@ -3,7 +3,7 @@
 //! A body is carried unchanged. Only while two or more people who can be answered are live does `[3] ` stand before
 //! it; then an answer has to name one of them, since guessing would hand one person's words to another.
 
-use zeroize::Zeroizing;
+use super::phrases::{self, Say};
 
 /// Whom A's text is for.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) enum Help {
     NoSender,
     /// A tag and nothing else.
     Empty,
+    /// A team, and nobody chose a member.
+    NoMember,
 }
 
 impl Help {
@@ -35,22 +37,27 @@ impl Help {
             Self::Gone => "sender_gone",
             Self::NoSender => "no_sender",
             Self::Empty => "empty_reply",
+            Self::NoMember => "no_member",
         }
     }
 
-    /// What A reads. `tags` are those of the live senders.
-    pub(super) fn text(self, tags: &[u32]) -> String {
-        let names = tags.iter().take(MAX_NAMED).map(|tag| format!("[{tag}]")).collect::<Vec<_>>().join(" ");
-        match self {
-            Self::Untagged | Self::Empty if tags.len() > 1 => {
-                format!("Not sent. Several people wrote to this number: begin your answer with one of {names}")
+    /// What A reads, in the language of A's country. `names` are those of who can be answered: tags or extensions.
+    pub(super) fn text(self, names: &[String], country: &str) -> String {
+        let say = match self {
+            Self::Untagged | Self::Empty if names.len() > 1 => Say::Untagged,
+            Self::Untagged | Self::Empty => Say::Empty,
+            Self::Gone if names.is_empty() => Say::Gone,
+            Self::Gone => Say::GoneButThese,
+            Self::NoSender => Say::NoSender,
+            Self::NoMember => Say::NoMember,
+        };
+        let phrase = phrases::text(say, country);
+        match say {
+            Say::Untagged | Say::GoneButThese => {
+                let some: Vec<&str> = names.iter().take(MAX_NAMED).map(String::as_str).collect();
+                format!("{phrase} {}", some.join(" "))
             }
-            Self::Untagged | Self::Empty => "Not sent. There was no text to send.".to_owned(),
-            Self::Gone if tags.is_empty() => "Not sent. That person can no longer be answered.".to_owned(),
-            Self::Gone => format!("Not sent. That person can no longer be answered. You can answer {names}"),
-            Self::NoSender => {
-                "Not sent. Nobody who can be answered wrote to this number in the last 24 hours.".to_owned()
-            }
+            _ => phrase.to_owned(),
         }
     }
 }
@@ -68,9 +75,9 @@ pub(super) fn address<'a>(tags: &[u32], text: &'a str) -> Answer<'a> {
     }
 }
 
-/// The body as A reads it: with the sender's tag while `live` senders, this one among them, could be meant.
-pub(super) fn tagged(tag: u32, live: usize, text: Zeroizing<String>) -> Zeroizing<String> {
-    if live < 2 { text } else { Zeroizing::new(format!("[{tag}] {}", text.as_str())) }
+/// What stands before a body: the sender's tag while `live` senders, this one among them, could be meant.
+pub(super) fn tag(tag: u32, live: usize) -> String {
+    if live < 2 { String::new() } else { format!("[{tag}] ") }
 }
 
 /// A tag for a new sender: the one after the highest that is kept, starting again from 1; none if all are. Tags of people
@@ -97,6 +104,10 @@ const MAX_NAMED: usize = 9;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn names(tags: &[u32]) -> Vec<String> {
+        tags.iter().map(|tag| format!("[{tag}]")).collect()
+    }
 
     #[test]
     fn a_single_sender_is_answered_without_a_tag() {
@@ -129,9 +140,8 @@ mod tests {
 
     #[test]
     fn a_body_is_unchanged_until_two_can_be_answered() {
-        let body = || Zeroizing::new(" [x] as it came ".to_owned());
-        assert_eq!(tagged(1, 1, body()).as_str(), " [x] as it came ");
-        assert_eq!(tagged(3, 2, body()).as_str(), "[3]  [x] as it came ");
+        assert_eq!(tag(1, 1), "");
+        assert_eq!(tag(3, 2), "[3] ");
     }
 
     #[test]
@@ -146,11 +156,12 @@ mod tests {
     #[test]
     fn help_fits_a_single_message_and_names_the_live_tags() {
         let many: Vec<u32> = (50..99).collect();
-        for help in [Help::Untagged, Help::Gone, Help::NoSender, Help::Empty] {
+        for help in [Help::Untagged, Help::Gone, Help::NoSender, Help::Empty, Help::NoMember] {
             for tags in [&[][..], &[1][..], &[1, 3][..], &many[..]] {
-                assert!(help.text(tags).len() <= 160, "{help:?} {}", help.text(tags).len());
+                let text = help.text(&names(tags), "GB");
+                assert!(text.len() <= 160, "{help:?} {}", text.len());
             }
         }
-        assert!(Help::Untagged.text(&[1, 3]).contains("[1] [3]"));
+        assert!(Help::Untagged.text(&names(&[1, 3]), "GB").contains("[1] [3]"));
     }
 }

@@ -7,7 +7,12 @@
 
 pub mod accept;
 mod answer;
-mod echo;
+mod dialled;
+mod disclose;
+mod keyword;
+mod lately;
+mod parked;
+mod phrases;
 mod pools;
 mod receipt;
 mod tally;
@@ -16,6 +21,7 @@ pub(crate) mod tests;
 
 use std::sync::Arc;
 
+pub use parked::Verdict;
 pub use receipt::settled_event;
 
 use crate::access::Access;
@@ -23,6 +29,7 @@ use crate::alias::{Alias, People};
 use crate::dispatch::Health;
 use crate::keyring::Keyring;
 use crate::store::Store;
+use crate::vault::Vault;
 
 /// The label under which bodies of messages are sealed, with the message's id.
 pub const BODY: &str = "message";
@@ -34,7 +41,10 @@ pub struct Relay {
     access: Arc<Access>,
     people: Arc<People>,
     pools: pools::Pools,
-    echoes: echo::Echoes,
+    vault: Arc<Vault>,
+    echoes: lately::Echoes,
+    misses: lately::Misses,
+    replies: lately::Replies,
     malformed: tally::Tally,
     order: accept::Turns,
     tags: accept::Turns,
@@ -44,14 +54,23 @@ pub struct Relay {
 
 impl Relay {
     /// Over the rooms below.
-    pub fn new(store: Arc<dyn Store>, keyring: Arc<Keyring>, access: Arc<Access>, alias: &Alias) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        keyring: Arc<Keyring>,
+        access: Arc<Access>,
+        vault: Arc<Vault>,
+        alias: &Alias,
+    ) -> Self {
         Self {
             pools: pools::Pools::new(Arc::clone(&store)),
             store,
             keyring,
             access,
             people: alias.people(),
-            echoes: echo::Echoes::default(),
+            vault,
+            echoes: lately::Echoes::new(),
+            misses: lately::Misses::new(),
+            replies: lately::Replies::new(),
             malformed: tally::Tally::default(),
             order: accept::Turns::default(),
             tags: accept::Turns::default(),

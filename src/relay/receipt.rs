@@ -77,7 +77,7 @@ fn reached(task: Task, status: DeliveryStatus, failure: Option<Failure>) -> What
     let (status, failure) = (word(status).to_owned(), failure.map(|failure| failure.as_str().to_owned()));
     match task {
         Task::Code(verification, _) => What::VerificationDelivered { verification, status, failure },
-        Task::Message(message) => What::MessageDelivered { message, status, failure },
+        Task::Message(message) | Task::Ask(message) => What::MessageDelivered { message, status, failure },
     }
 }
 

@@ -69,8 +69,9 @@ impl Rights {
             found.extend(Class::ASKED.map(|class| system.conversation_with(whom.tenant, whom.index, class)));
         }
         for alias in &held.aliases {
-            let parties = [Some(alias.a.index), alias.b.map(|b| b.index)];
-            found.extend(parties.into_iter().flatten().map(|party| across(&system, alias.number, party)));
+            for number in [Some(alias.number), alias.number_y].into_iter().flatten() {
+                found.extend(alias.people().iter().map(|party| across(&system, number, party.index)));
+            }
             let senders = self.store.senders(alias.id).await?;
             found.extend(senders.iter().map(|sender| across(&system, alias.number, sender.index)));
         }
@@ -123,7 +124,7 @@ impl Gathered {
             pending.map(move |row| What::VerificationCanceled { verification: row.id, subject, superseded: false });
         let dropped = self.queued.iter().map(move |row| {
             let (message, verification) = match row.task {
-                Task::Message(id) => (Some(id), None),
+                Task::Message(id) | Task::Ask(id) => (Some(id), None),
                 Task::Code(id, _) => (None, Some(id)),
             };
             What::DeliveryDropped { message, verification, subject, reason: "erased".to_owned() }

@@ -4,6 +4,7 @@
 
 mod aliases;
 mod approvals;
+mod crossing;
 mod erasures;
 mod holding;
 mod keys;
@@ -23,6 +24,7 @@ mod webhooks;
 
 pub use aliases::*;
 pub use approvals::*;
+pub use crossing::*;
 pub use erasures::{Erasing, ErasureEntry, ErasureLog};
 pub use holding::{Holding, Telling};
 pub use keys::*;

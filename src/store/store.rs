@@ -19,6 +19,7 @@ use crate::ids::{
 use crate::phone::VirtualNumber;
 use crate::store::aliases::*;
 use crate::store::approvals::*;
+use crate::store::crossing::{CrossingStore, CrossingWrite};
 use crate::store::holding::Holding;
 use crate::store::keys::*;
 use crate::store::lookalike::{LookalikeMark, LookalikeRow};
@@ -31,7 +32,7 @@ use crate::store::webhooks::*;
 
 /// The durable store.
 #[async_trait]
-pub trait Store: AliasStore + Notices {
+pub trait Store: AliasStore + CrossingStore + Notices {
     /// The deployment's one clock.
     fn now(&self) -> Timestamp;
 
@@ -339,6 +340,9 @@ pub enum Conflict {
     /// Somebody else assembled or claimed it first.
     #[error("already taken")]
     Taken,
+    /// Its carrier brought it before.
+    #[error("brought before")]
+    Heard,
     /// Other policies came into force meanwhile.
     #[error("other policies are in force")]
     PolicyMoved,
@@ -553,6 +557,8 @@ pub enum Write {
     Part { key: PartKey, part: PartRow },
     /// Removes the parts of an assembled message; [`Conflict::Taken`] unless exactly `count` were there.
     TakeParts { key: PartKey, count: u32 },
+    /// What relaying changes beside these.
+    Crossing(CrossingWrite),
     /// Puts a task into the outbox.
     Enqueue(OutboxRow),
     /// Takes a task out of the outbox, done or given up; [`Conflict::Taken`] if it is gone.

@@ -14,6 +14,18 @@ pub enum Task {
     Code(VerificationId, u16),
     /// A message with a stored body.
     Message(MessageId),
+    /// A stranger's message, parked until the tenant said what becomes of it.
+    Ask(MessageId),
+}
+
+impl Task {
+    /// The message that it is about, if it is about one.
+    pub const fn message(self) -> Option<MessageId> {
+        match self {
+            Self::Message(id) | Self::Ask(id) => Some(id),
+            Self::Code(..) => None,
+        }
+    }
 }
 
 /// A message that is carried on or sent.

@@ -126,7 +126,7 @@ impl Verify {
 fn code(outbox: &OutboxRow) -> Result<VerificationId, VerifyError> {
     match outbox.task {
         Task::Code(id, _) => Ok(id),
-        Task::Message(_) => Err(VerifyError::NotFound),
+        Task::Message(_) | Task::Ask(_) => Err(VerifyError::NotFound),
     }
 }
 

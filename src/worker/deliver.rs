@@ -11,12 +11,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
-use super::{Rooms, backoff, stopped};
+use super::{Rooms, ask, backoff, stopped};
 use crate::access::{Delivery, Denied, Permit};
 use crate::dispatch::{DispatchError, From, Parcel, To};
 use crate::ids;
@@ -26,8 +26,9 @@ use crate::verify::VerifyError;
 
 /// The worker that empties the outbox.
 pub(super) struct Deliver {
-    rooms: Rooms,
+    pub(super) rooms: Rooms,
     holder: String,
+    pub(super) asking: Semaphore,
 }
 
 /// A row's message, ready to be sent.
@@ -40,7 +41,7 @@ struct Letter {
 }
 
 /// What becomes of a row.
-enum Fate {
+pub(super) enum Fate {
     /// A carrier took it.
     Sent(crate::dispatch::Sent),
     /// Again, not before so long.
@@ -49,11 +50,13 @@ enum Fate {
     Never(String),
     /// It has no use any more.
     Pointless,
+    /// It was settled where it was decided, or is left to its lease.
+    Settled,
 }
 
 impl Deliver {
     pub(super) fn new(rooms: Rooms, holder: String) -> Arc<Self> {
-        Arc::new(Self { rooms, holder })
+        Arc::new(Self { rooms, holder, asking: Semaphore::new(ask::WIDTH) })
     }
 
     /// Delivers until `stop`, then waits up to [`DRAIN`] for what is under way.
@@ -128,6 +131,7 @@ impl Deliver {
         let letter = match row.task {
             Task::Code(..) => self.code(permit, row).await,
             Task::Message(id) => self.message(row, id).await,
+            Task::Ask(id) => return self.ask(permit, row, id).await,
         };
         let Letter { to, from, text, class, life } = match letter {
             Ok(letter) => letter,
@@ -165,8 +169,10 @@ impl Deliver {
         let text = keys.open_text(BODY, &ids::bytes(&id), &body).map_err(|_| Fate::Never("unreadable".to_owned()))?;
         let to = match (to, alias) {
             (Recipient::Person(record), _) => To::Person(record),
-            (Recipient::Stranger(sealed), Some(alias)) => To::Stranger(alias, sealed),
-            (Recipient::Stranger(_), None) => return Err(Fate::Never("gone".to_owned())),
+            // Without an alias the number is sealed for the message itself.
+            (Recipient::Stranger(sealed), alias) => {
+                To::Stranger(alias.unwrap_or(ids::from_bytes(ids::bytes(&id))), sealed)
+            }
         };
         let from = match from {
             Shown::Number(number) => From::Pool(number),

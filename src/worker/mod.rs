@@ -4,6 +4,7 @@
 //! Each claims, does and records; a node that dies in between leaves a lease that lapses. Nothing here decides: rows
 //! are carried out on the decision recorded in them, after `access` looked again.
 
+mod ask;
 mod backoff;
 mod deliver;
 mod expire;

@@ -19,6 +19,7 @@ mod keys;
 mod leak;
 mod main_job;
 mod memory;
+mod model;
 mod peer;
 mod printed;
 mod proofs;

@@ -132,6 +132,7 @@ fn none() -> StoreError {
 }
 
 impl crate::store::AliasStore for Double {}
+impl crate::store::CrossingStore for Double {}
 impl crate::store::Notices for Double {}
 
 #[async_trait]

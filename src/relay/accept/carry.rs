@@ -1,43 +1,19 @@
-//! What becomes of a message whose leg is known: the one change that carries it on, or that tells A why not.
-
-use std::time::Duration;
+//! What becomes of a message whose leg is known: the one change that carries it on, or that tells its writer why not.
 
 use tokio::sync::MutexGuard;
 use zeroize::Zeroizing;
 
-use super::passage::Passage;
-use super::{Envelope, Halt, Refusal, senders};
-use crate::alias::PeopleError;
+use super::outgoing::Outgoing;
+use super::passage::{Passage, Way};
+use super::{Decision, Envelope, Halt, senders};
 use crate::carrier::Accepted;
 use crate::event::{Event, What};
-use crate::ids::{self, RecordId, SubjectId};
+use crate::ids::{self, RecordId};
+use crate::message::{Alphabet, segments};
 use crate::relay::answer::{self, Answer, Help};
-use crate::relay::{BODY, Relay, echo};
-use crate::store::{
-    BlindIndex, Change, Class, DeliveryStatus, LegKey, LegTarget, MessageRow, OutboxRow, Progress, Recipient,
-    SenderRow, Shown, Task, Write,
-};
-
-/// A decision, ready to be committed.
-pub(super) struct Decision<'a> {
-    pub(super) change: Change,
-    pub(super) accepted: Accepted,
-    /// Counted against loops once it is durable.
-    pub(super) print: Option<echo::Print>,
-    /// Nobody else gives out a tag of this alias until the commit.
-    pub(super) _tags: Option<MutexGuard<'a, ()>>,
-}
-
-/// A message to be put into the outbox.
-struct Outgoing {
-    to: Recipient,
-    /// Whom it reaches, as conversations and events know them.
-    index: BlindIndex,
-    subject: SubjectId,
-    sender: &'static str,
-    text: Zeroizing<String>,
-    parts: u32,
-}
+use crate::relay::phrases::Say;
+use crate::relay::{Relay, lately};
+use crate::store::{Change, LegTarget, SenderRow};
 
 impl Relay {
     /// Decides about a whole message.
@@ -47,22 +23,48 @@ impl Relay {
         text: Option<Zeroizing<String>>,
         parts: u32,
     ) -> Result<Decision<'_>, Halt> {
-        let passage = self.passage(envelope).await?;
-        let text = text.ok_or_else(|| passage.refused("unreadable"))?;
+        let way = self.way(envelope).await?;
+        if let Some(decision) = self.obey(envelope, &way, text.as_deref().map(String::as_str)).await? {
+            return Ok(decision);
+        }
+        match way {
+            Way::Leg(way, senders) => {
+                let passage = self.permitted(*way, senders)?;
+                let text = text.ok_or_else(|| Halt::Refused(passage.refusal("unreadable").saying(Say::NoText)))?;
+                if passage.is_session() {
+                    self.in_session(envelope, passage, text, parts).await
+                } else {
+                    self.carry(envelope, &passage, text, parts).await
+                }
+            }
+            Way::Extensions => self.dial(envelope, text, parts).await,
+            Way::Unknown(alias) => self.unknown(envelope, alias.map(|alias| *alias), text, parts).await,
+        }
+    }
+
+    /// Carries a text along its leg, unless a rule says no.
+    pub(super) async fn carry(
+        &self,
+        envelope: &Envelope,
+        passage: &Passage,
+        text: Zeroizing<String>,
+        parts: u32,
+    ) -> Result<Decision<'_>, Halt> {
         let print = self.print(envelope, &text);
-        if self.echoes.is_loop(&print, self.store.now()) {
+        if self.echoes.is_full(&print, self.store.now()) {
             return Err(passage.refused("loop"));
         }
         let mut decision = match passage.leg.to {
-            LegTarget::Person(record) => self.towards_person(envelope, &passage, record, text, parts).await?,
-            LegTarget::Senders => self.towards_sender(envelope, &passage, &text, parts).await?,
-            LegTarget::LastSender | LegTarget::Members => return Err(passage.refused("unknown_sender")),
+            LegTarget::Person(record) => self.towards_person(envelope, passage, record, text, parts).await?,
+            LegTarget::Senders => self.towards_tagged(envelope, passage, &text, parts).await?,
+            LegTarget::LastSender => self.towards_last(envelope, passage, text, parts).await?,
+            LegTarget::Members => self.towards_member(envelope, passage, text, parts).await?,
         };
         decision.print = Some(print);
         Ok(decision)
     }
 
-    /// To the person that the leg names; in `ax`, with a seat for a sender who can be answered.
+    /// To the person that the leg names, with a seat for somebody outside who can be answered.
     async fn towards_person(
         &self,
         envelope: &Envelope,
@@ -71,20 +73,21 @@ impl Relay {
         text: Zeroizing<String>,
         parts: u32,
     ) -> Result<Decision<'_>, Halt> {
-        let (mut text, mut writes, mut tags) = (text, Vec::new(), None);
-        if passage.leg.from == LegKey::Anyone {
+        let (mut shown, mut writes, mut tags) = (None, Vec::new(), None);
+        if passage.is_from_outside() {
             let seat;
             (seat, tags) = self.seat(envelope, passage).await?;
             if let Some(seat) = seat {
-                text = answer::tagged(seat.tag, seat.live, text);
+                shown = self.tag_of(envelope, passage, &seat).await?;
                 writes = seat.writes;
             }
         }
         let outgoing = self.to_person(passage, record, passage.sender(envelope), text, parts).await?;
-        let event = self.received(envelope, passage, &outgoing);
-        let mut change = self.sending(Change::telling(event.0), passage, outgoing, event.1).await?;
-        change.writes.extend(writes);
-        Ok(Decision { change, accepted: Accepted::Carried, print: None, _tags: tags })
+        let outgoing = outgoing.behind(shown);
+        let mut decision = self.carrying(envelope, passage, outgoing).await?;
+        decision.change.writes.extend(writes);
+        decision._tags = tags;
+        Ok(decision)
     }
 
     /// A seat for a sender who can be answered. The lock on the alias's tags is held only for a new one.
@@ -95,41 +98,82 @@ impl Relay {
     ) -> Result<(Option<senders::Seat>, Option<MutexGuard<'_, ()>>), Halt> {
         let Some(number) = envelope.writer.number() else { return Ok((None, None)) };
         let keys = self.keyring.tenant(passage.alias.tenant).await?;
-        let mut lock = None;
         let now = self.store.now();
-        let mut known = self.store.senders(passage.alias.id).await?;
-        if !senders::is_seated(&known, &envelope.writer, now) {
-            let alias = self.keyring.system().conversation(&[b"tags".as_slice(), &ids::bytes(&passage.alias.id)]);
-            lock = self.tags.take(&alias).await;
-            known = self.store.senders(passage.alias.id).await?;
+        if senders::is_seated(&passage.senders, &envelope.writer, now) {
+            let seat = senders::seat(passage, &passage.senders, &envelope.writer, number, &keys, now);
+            return Ok((Some(seat), None));
         }
-        let seat = senders::seat(passage, &known, &envelope.writer, number, &keys, now);
-        Ok((Some(seat), lock))
+        let alias = self.keyring.system().conversation(&[b"tags".as_slice(), &ids::bytes(&passage.alias.id)]);
+        let lock = self.tags.take(&alias).await;
+        let known = self.store.senders(passage.alias.id).await?;
+        Ok((Some(senders::seat(passage, &known, &envelope.writer, number, &keys, now)), lock))
     }
 
     /// A's answer, to the one sender it is for; else a help text to A.
-    async fn towards_sender(
+    async fn towards_tagged(
         &self,
         envelope: &Envelope,
         passage: &Passage,
         text: &str,
         parts: u32,
     ) -> Result<Decision<'_>, Halt> {
-        let live = self.live(passage).await?;
+        let live = self.live(passage);
         let tags: Vec<u32> = live.iter().map(|sender| sender.tag).collect();
         let (sender, text) = match answer::address(&tags, text) {
             Answer::To { tag, text } => (live.iter().find(|sender| sender.tag == tag), text),
             Answer::Nobody(help) => return self.helping(envelope, passage, help, &tags).await,
         };
-        let Some(sender) = sender else { return self.helping(envelope, passage, Help::Gone, &tags).await };
-        let outgoing = self.to_stranger(passage, sender, Zeroizing::new(text.to_owned()), parts).await?;
-        let event = self.received(envelope, passage, &outgoing);
-        let change = self.sending(Change::telling(event.0), passage, outgoing, event.1).await?;
-        let change = change.with(senders::renewed(sender, self.store.now()));
-        Ok(Decision { change, accepted: Accepted::Carried, print: None, _tags: None })
+        match sender {
+            Some(sender) => {
+                self.towards_sender(envelope, passage, sender, Zeroizing::new(text.to_owned()), parts).await
+            }
+            None => self.helping(envelope, passage, Help::Gone, &tags).await,
+        }
     }
 
-    /// A's text is not carried, and A is told why from X.
+    /// A calls back whoever wrote last.
+    async fn towards_last(
+        &self,
+        envelope: &Envelope,
+        passage: &Passage,
+        text: Zeroizing<String>,
+        parts: u32,
+    ) -> Result<Decision<'_>, Halt> {
+        match self.live(passage).into_iter().max_by_key(|sender| (sender.until, sender.tag)) {
+            Some(last) => self.towards_sender(envelope, passage, last, text, parts).await,
+            None => self.helping(envelope, passage, Help::NoSender, &[]).await,
+        }
+    }
+
+    /// A writes to a team of which no member is named: to the only one there is.
+    async fn towards_member(
+        &self,
+        envelope: &Envelope,
+        passage: &Passage,
+        text: Zeroizing<String>,
+        parts: u32,
+    ) -> Result<Decision<'_>, Halt> {
+        match passage.alias.members.as_slice() {
+            [only] => self.towards_person(envelope, passage, only.record, text, parts).await,
+            _ => self.helping(envelope, passage, Help::NoMember, &[]).await,
+        }
+    }
+
+    async fn towards_sender(
+        &self,
+        envelope: &Envelope,
+        passage: &Passage,
+        sender: &SenderRow,
+        text: Zeroizing<String>,
+        parts: u32,
+    ) -> Result<Decision<'_>, Halt> {
+        let outgoing = self.to_stranger(passage, sender, text, parts).await?;
+        let mut decision = self.carrying(envelope, passage, outgoing).await?;
+        decision.change.writes.push(senders::renewed(sender, self.store.now()));
+        Ok(decision)
+    }
+
+    /// A's text is not carried, and A is told why.
     async fn helping(
         &self,
         envelope: &Envelope,
@@ -137,142 +181,73 @@ impl Relay {
         help: Help,
         tags: &[u32],
     ) -> Result<Decision<'_>, Halt> {
-        let alias = &passage.alias;
-        let reason = help.reason().to_owned();
-        let what = What::MessageDropped { number: alias.number, alias: Some(alias.id), reason };
-        let event = self.told(envelope, passage, what);
-        let text = Zeroizing::new(help.text(tags));
-        let outgoing = self.to_person(passage, alias.a.record, "service", text, 1).await?;
-        let change = self.sending(Change::telling(event), passage, outgoing, ids::fresh()).await?;
+        let names: Vec<String> = tags.iter().map(|tag| format!("[{tag}]")).collect();
+        self.helping_named(envelope, passage, help, &names).await
+    }
+
+    /// The same, with other names than tags.
+    pub(super) async fn helping_named(
+        &self,
+        envelope: &Envelope,
+        passage: &Passage,
+        help: Help,
+        names: &[String],
+    ) -> Result<Decision<'_>, Halt> {
+        let text = help.text(names, &envelope.writer.country());
+        let change = Change::telling(self.dropped(&envelope.carrier, envelope.to, &passage.refusal(help.reason())));
+        let change = self.replying(change, envelope, (passage.alias.tenant, Some(passage.alias.id)), &text).await?;
         Ok(Decision { change, accepted: Accepted::Dropped, print: None, _tags: None })
     }
 
-    async fn to_person(
-        &self,
-        passage: &Passage,
-        record: RecordId,
-        sender: &'static str,
-        text: Zeroizing<String>,
-        parts: u32,
-    ) -> Result<Outgoing, Halt> {
-        let subject = match self.people.subject(passage.alias.tenant, record).await {
-            Ok(subject) => subject,
-            Err(PeopleError::Missing) => return Err(passage.refused("recipient_gone")),
-            Err(PeopleError::Store(error)) => return Err(error.into()),
-            Err(PeopleError::Key(error)) => return Err(error.into()),
-        };
-        let index = passage.index_of(record);
-        Ok(Outgoing { to: Recipient::Person(record), index, subject, sender, text, parts })
-    }
-
-    async fn to_stranger(
-        &self,
-        passage: &Passage,
-        sender: &SenderRow,
-        text: Zeroizing<String>,
-        parts: u32,
-    ) -> Result<Outgoing, Halt> {
-        let keys = self.keyring.tenant(passage.alias.tenant).await?;
-        let number = keys.open_stranger(&ids::bytes(&passage.alias.id), &sender.number)?;
-        let subject = keys.subject(keys.index(&number));
-        let to = Recipient::Stranger(sender.number.clone());
-        Ok(Outgoing { to, index: sender.index, subject, sender: "a", text, parts })
-    }
-
-    /// The senders who can be answered now.
-    async fn live(&self, passage: &Passage) -> Result<Vec<SenderRow>, Halt> {
-        let now = self.store.now();
-        let mut senders = self.store.senders(passage.alias.id).await?;
-        senders.retain(|sender| senders::is_live(sender, now));
-        Ok(senders)
+    /// The one change that carries a message on.
+    async fn carrying(&self, envelope: &Envelope, passage: &Passage, out: Outgoing) -> Result<Decision<'_>, Halt> {
+        if is_too_long(&out.shown()) {
+            return Err(Halt::Refused(passage.refusal("too_long").saying(Say::TooLong)));
+        }
+        let (event, message) = self.received(envelope, passage, &out);
+        let change = self.sending(Change::telling(event), passage, out, message).await?;
+        Ok(Decision { change, accepted: Accepted::Carried, print: None, _tags: None })
     }
 
     fn received(&self, envelope: &Envelope, passage: &Passage, out: &Outgoing) -> (Event, ids::MessageId) {
         let (message, alias, subject) = (ids::fresh(), passage.alias.id, out.subject);
         let (sender, parts) = (out.sender.to_owned(), u64::from(out.parts));
         let what = What::MessageReceived { message, alias, subject, sender, parts };
-        (self.told(envelope, passage, what), message)
-    }
-
-    fn told(&self, envelope: &Envelope, passage: &Passage, what: What) -> Event {
         let policy = Some(passage.permit.policy().to_owned());
-        self.told_by(&envelope.carrier, Some(passage.alias.tenant), policy, what)
+        (self.told_by(&envelope.carrier, Some(passage.alias.tenant), policy, what), message)
     }
 
-    /// Adds the message with its sealed body and its place in the outbox.
-    async fn sending(
-        &self,
-        change: Change,
-        passage: &Passage,
-        out: Outgoing,
-        id: ids::MessageId,
-    ) -> Result<Change, Halt> {
-        let (now, alias) = (self.store.now(), &passage.alias);
-        let keys = self.keyring.tenant(alias.tenant).await?;
-        let message = MessageRow {
-            id,
-            tenant: alias.tenant,
-            alias: Some(alias.id),
-            sender: out.sender.to_owned(),
-            from: Shown::Number(passage.leg.shown),
-            class: Class::Relay,
-            to: out.to,
-            body: Some(keys.seal_text(BODY, &ids::bytes(&id), &out.text)),
-            disclosed: None,
-            status: DeliveryStatus::Queued,
-            parts: out.parts,
-            created_at: now,
-            expires_at: now.plus(BODY_LIFE),
-            asked: None,
-            progress: Progress::default(),
-        };
-        let row = OutboxRow {
-            id: ids::fresh(),
-            tenant: alias.tenant,
-            task: Task::Message(id),
-            lane: Class::Relay.lane(),
-            conversation: self
-                .keyring
-                .system()
-                .conversation(&[alias.number.digits().to_be_bytes().as_slice(), &out.index.0]),
-            credential: None,
-            policy: passage.permit.policy().to_owned(),
-            due: now,
-            attempts: 0,
-        };
-        Ok(change.with(Write::Message(Box::new(message))).with(Write::Enqueue(row)))
+    /// The senders who can be answered now.
+    pub(super) fn live<'a>(&self, passage: &'a Passage) -> Vec<&'a SenderRow> {
+        let now = self.store.now();
+        // Somebody who called once may be the one who answers now.
+        let others = passage.senders.iter().filter(|sender| sender.index != passage.alias.a.index);
+        others.filter(|sender| senders::is_live(sender, now)).collect()
     }
 
-    fn print(&self, envelope: &Envelope, text: &str) -> echo::Print {
+    fn print(&self, envelope: &Envelope, text: &str) -> lately::Print {
         let number = envelope.to.digits().to_be_bytes();
         self.keyring.system().fingerprint(&[b"echo".as_slice(), &number, &envelope.writer.index.0, text.as_bytes()])
     }
 }
 
-impl Passage {
-    fn refused(&self, reason: &'static str) -> Halt {
-        Halt::Refused(self.refusal(reason))
-    }
-
-    pub(super) const fn refusal(&self, reason: &'static str) -> Refusal {
-        Refusal { reason, tenant: Some(self.alias.tenant), alias: Some(self.alias.id) }
-    }
-
-    /// Who wrote, as events and history say.
-    fn sender(&self, envelope: &Envelope) -> &'static str {
-        match self.leg.from.person() {
-            Some(from) if from == self.alias.a.index => "a",
-            Some(from) if self.alias.b.is_some_and(|b| b.index == from) => "b",
-            _ => envelope.writer.kind(),
-        }
-    }
-
-    /// The index of the party behind `record`.
-    fn index_of(&self, record: RecordId) -> BlindIndex {
-        let people = self.alias.people();
-        people.iter().find(|party| party.record == record).map_or(self.alias.a.index, |party| party.index)
-    }
+/// Whether a text needs more parts than a message may have, whatever the carrier. Most are too short to be asked.
+fn is_too_long(text: &str) -> bool {
+    text.len() > CERTAINLY_SHORT && segments(text, Alphabet::Gsm7, 0).is_err()
 }
 
-/// How long a body is kept at the most.
-const BODY_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// Bytes that ten parts hold in any alphabet: no character takes more octets in UTF-16 than twice those in UTF-8.
+const CERTAINLY_SHORT: usize = 660;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_parts_are_carried_and_eleven_are_not() {
+        assert!(!is_too_long(&"a".repeat(1_530)));
+        assert!(is_too_long(&"a".repeat(1_531)));
+        assert!(!is_too_long(&"验".repeat(670)));
+        assert!(is_too_long(&"验".repeat(671)));
+    }
+}

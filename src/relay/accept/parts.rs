@@ -1,19 +1,23 @@
 //! Parts of longer messages: each is durable when it is acknowledged, the last one carries the whole.
 //!
 //! Who completes a message takes its parts out in the commit that carries it; of two who do so at once, one wins. What
-//! stays incomplete for five minutes is carried as far as it is known, with an ellipsis for what is missing.
+//! stays incomplete for five minutes is carried as far as it is known, with an ellipsis for what is missing. More than ten
+//! parts are not begun with: what leaves has no more than that either.
 
 use zeroize::Zeroizing;
 
+use super::passage::Way;
 use super::writer::{self, Writer};
-use super::{Content, Envelope, Halt};
+use super::{Content, Envelope, Halt, Refusal, stop};
 use crate::carrier::{Accepted, Part};
 use crate::clock::Timestamp;
 use crate::event::What;
+use crate::ids::TenantId;
 use crate::keyring::SystemKeys;
-use crate::message::{Alphabet, Encoded};
+use crate::message::{Alphabet, Encoded, MAX_SEGMENTS};
 use crate::relay::Relay;
-use crate::store::{Change, PartKey, PartRow, StoreError, Write};
+use crate::relay::phrases::Say;
+use crate::store::{Change, PartKey, PartRow, StoreError, Unknown, Write};
 
 /// A part, opened.
 struct Piece {
@@ -24,15 +28,9 @@ struct Piece {
 impl Relay {
     /// Takes one part: keeps it, or carries the whole if it was the last.
     pub(super) async fn gather(&self, envelope: &Envelope, part: Part, body: Encoded) -> Result<Accepted, Halt> {
-        let passage = match self.passage(envelope).await {
-            Ok(passage) if part.total > 1 && (1..=part.total).contains(&part.number) => passage,
-            Ok(passage) => {
-                let refusal = passage.refusal("bad_part");
-                return self.refuse(&envelope.carrier, envelope.to, refusal, Vec::new()).await;
-            }
-            Err(Halt::Refused(refusal)) => {
-                return self.refuse(&envelope.carrier, envelope.to, refusal, Vec::new()).await;
-            }
+        let tenant = match self.admit_part(envelope, part).await {
+            Ok(tenant) => tenant,
+            Err(Halt::Refused(refusal)) => return self.refuse_part(envelope, refusal).await,
             Err(halt) => return Err(halt),
         };
         let key = part_key(envelope, part);
@@ -47,7 +45,8 @@ impl Relay {
             }
         }
         if known.iter().all(|known| known.number != part.number) && known.len() + 1 == usize::from(part.total) {
-            let writes = vec![Write::Part { key: key.clone(), part: row.clone() }];
+            let mut writes = vec![Write::Part { key: key.clone(), part: row.clone() }];
+            writes.extend(self.hearing(envelope));
             known.push(row.clone());
             match self.assemble(envelope, &key, known, writes).await {
                 Err(Halt::Taken) => {}
@@ -56,9 +55,31 @@ impl Relay {
         }
         let (part, of) = (u64::from(part.number), u64::from(part.total));
         let what = What::MessagePartReceived { number: envelope.to, part, of };
-        let event = self.told_by(&envelope.carrier, Some(passage.alias.tenant), None, what);
-        self.store.commit(Change::telling(event).with(Write::Part { key: key.clone(), part: row })).await?;
+        let event = self.told_by(&envelope.carrier, Some(tenant), None, what);
+        let mut change = Change::telling(event).with(Write::Part { key: key.clone(), part: row });
+        change.writes.extend(self.hearing(envelope));
+        self.store.commit(change).await?;
         self.complete(envelope, &key).await
+    }
+
+    /// Whether a part is worth keeping; whose it is, as far as can be told before the whole is read.
+    async fn admit_part(&self, envelope: &Envelope, part: Part) -> Result<TenantId, Halt> {
+        let way = self.way(envelope).await?;
+        let (tenant, alias) = stop::speaker(envelope, &way);
+        match way {
+            Way::Leg(way, senders) => drop(self.permitted(*way, senders)?),
+            Way::Unknown(Some(alias)) if alias.unknown == Unknown::Webhook && !self.is_over(&alias) => {}
+            Way::Unknown(alias) => return Err(Halt::Refused(self.unknown_refusal(envelope, alias.as_deref()))),
+            Way::Extensions => {}
+        }
+        let refusal = |reason| Refusal { reason, tenant: Some(tenant), alias, say: None };
+        if part.total < 2 || !(1..=part.total).contains(&part.number) {
+            return Err(Halt::Refused(refusal("bad_part")));
+        }
+        if usize::from(part.total) > MAX_SEGMENTS {
+            return Err(Halt::Refused(refusal("too_long").saying(Say::TooLong)));
+        }
+        Ok(tenant)
     }
 
     /// Whether a part that was kept is this very one, come again.
@@ -102,7 +123,7 @@ impl Relay {
         for key in self.store.stale_parts(before, limit).await? {
             match self.carry_incomplete(&key).await {
                 Ok(_) => carried += 1,
-                Err(Halt::Taken | Halt::Refused(_)) => {}
+                Err(Halt::Taken | Halt::Heard | Halt::Refused(_)) => {}
                 // What one message waits for holds up no other.
                 Err(Halt::Failed(fault)) => failed = Some(StoreError::Unavailable(fault)),
             }
@@ -115,11 +136,9 @@ impl Relay {
         let Some(first) = rows.first() else { return Err(Halt::Taken) };
         let keys = self.keyring.system();
         let origin = opened(&keys, key, first).map(|(origin, _)| origin);
-        let pool = self.pools.of(key.number).await?;
+        let pool = self.pools.of(key.number, &key.carrier).await?;
         let (Some(origin), Some(pool)) = (origin, pool) else { return self.discard(key, rows.len()).await };
-        let writer = Writer::new(origin, pool.id, &key.carrier, &keys);
-        let (carrier, owner, mode) = (key.carrier.clone(), pool.tenant, pool.mode);
-        let envelope = Envelope { carrier, to: key.number, writer, only: None, owner, mode };
+        let envelope = self.envelope(key.carrier.clone(), key.number, origin, &pool, (None, None));
         let _turn = self.order.take(&envelope.writer.index).await;
         self.assemble(&envelope, key, rows, Vec::new()).await
     }
@@ -127,8 +146,10 @@ impl Relay {
     /// Parts that open no more: their key is gone, or they were changed.
     async fn discard(&self, key: &PartKey, count: usize) -> Result<Accepted, Halt> {
         let take = Write::TakeParts { key: key.clone(), count: u32::try_from(count).unwrap_or(u32::MAX) };
-        let refusal = super::Refusal { reason: "unreadable", tenant: None, alias: None };
-        self.refuse(&key.carrier, key.number, refusal, vec![take]).await
+        let refusal = Refusal { reason: "unreadable", tenant: None, alias: None, say: None };
+        let event = self.dropped(&key.carrier, key.number, &refusal);
+        self.store.commit(Change::telling(event).with(take)).await?;
+        Ok(Accepted::Dropped)
     }
 }
 

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::carrier::Origin;
 use crate::ids::PoolId;
 use crate::keyring::SystemKeys;
-use crate::phone::PhoneNumber;
+use crate::phone::{self, LineType, PhoneNumber};
 use crate::store::BlindIndex;
 
 /// A writer, as one pool knows it.
@@ -36,6 +36,17 @@ impl Writer {
     /// The leg's key: only numbers have a leg of their own, everybody else takes `*`.
     pub(super) fn party(&self) -> Option<BlindIndex> {
         self.number().map(|_| self.index)
+    }
+
+    /// ISO 3166-1 alpha-2 of the number, `ZZ` where there is none: what language to answer in.
+    pub(super) fn country(&self) -> String {
+        self.number().map_or_else(|| "ZZ".to_owned(), |number| phone::classify(number).0)
+    }
+
+    /// Whether a text may reach the writer: certainly not where the number is known to be no mobile's.
+    pub(super) fn may_be_mobile(&self) -> bool {
+        let class = self.number().map(|number| phone::classify(number).1);
+        class.is_some_and(|class| !matches!(class, LineType::FixedLine | LineType::Other))
     }
 
     /// What kind of sender it is, as events and history say.

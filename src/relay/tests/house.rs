@@ -90,7 +90,7 @@ impl House {
         let vault = Arc::new(Vault::new(store.clone(), keyring.clone()));
         let carriers: Vec<Arc<dyn Carrier>> = vec![line.clone()];
         let alias = Arc::new(Alias::new(store.clone(), vault.clone(), keyring.clone(), access.clone(), carriers));
-        let relay = Arc::new(Relay::new(store.clone(), keyring.clone(), access.clone(), &alias));
+        let relay = Arc::new(Relay::new(store.clone(), keyring.clone(), access.clone(), vault.clone(), &alias));
         let tenant = access.create_tenant("root", "Market", Mode::Test, None).await.unwrap().id;
         let business = credential(&access, tenant, Role::Business, None).await;
         Self { store, clock, keyring, access, vault, alias, relay, line, tenant, business, _folder: folder }
@@ -179,7 +179,10 @@ impl House {
                 let token = self.store.token(row.tenant, record).await.unwrap().unwrap();
                 keys.open_number(record, &token.number).unwrap()
             }
-            Recipient::Stranger(sealed) => keys.open_stranger(&ids::bytes(&message.alias.unwrap()), &sealed).unwrap(),
+            Recipient::Stranger(sealed) => {
+                let place = message.alias.map_or(ids::bytes(&id), |alias| ids::bytes(&alias));
+                keys.open_stranger(&place, &sealed).unwrap()
+            }
         };
         (to.expose(Door::Carrier).to_string(), message.from.number().unwrap().to_string(), text.to_string())
     }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub(crate) mod house;
+mod manners;
+mod modes;
 mod pools;
 
 use std::time::Duration;
@@ -166,6 +168,8 @@ async fn two_parties_reach_each_other_and_nobody_else_gets_in() {
     let mut seen = house.outbox().await;
     seen.sort();
     let x = alias.number.to_string();
+    let told = seen.pop().unwrap();
+    assert_eq!(told.0, shown(CAT), "nobody but the writer hears of it: {told:?}");
     assert_eq!(seen, [(shown(ANN), x.clone(), "hello a".into()), (shown(BEN), x, "hello b".into())]);
     let senders: Vec<_> = house.entries("message.received").await.iter().map(|e| e["sender"].clone()).collect();
     assert_eq!(senders, ["a", "b"]);
@@ -229,7 +233,8 @@ async fn a_frozen_or_ended_alias_carries_nothing() {
     assert_eq!(house.alias.expire_lapsed(10).await.unwrap(), 0);
     assert_eq!(house.drops().await[0], "frozen");
     assert_eq!(house.drops().await.len(), 2);
-    assert!(house.outbox().await.is_empty());
+    let told = house.outbox().await;
+    assert!(told.len() == 1 && told[0].0 == shown(BEN) && told[0].1 == short.number.to_string(), "{told:?}");
 }
 
 fn piece(x: VirtualNumber, number: u8, total: u8, octets: &[u8]) -> Incoming {

@@ -3,8 +3,8 @@
 use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
-    access, age, alias, approval, budget, delivery, erase, keys, leg, lookalike, message, notice, outbox, place,
-    policy, pool, rebind, renumber, route, suppression, sweep, token, told, verification, webhook,
+    access, age, alias, approval, budget, crossing, delivery, erase, keys, leg, lookalike, message, notice, outbox,
+    place, policy, pool, rebind, renumber, route, suppression, sweep, token, told, verification, webhook,
 };
 use crate::store::{AliasWrite, Change, Committed, StoreError, Write};
 
@@ -143,6 +143,7 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::Unsuppress { tenant, index, scopes } => suppression::remove(tx, tenant, index, &scopes),
         Write::Part { key, part } => message::add_part(tx, &key, &part),
         Write::TakeParts { key, count } => message::take_parts(tx, &key, count),
+        Write::Crossing(write) => crossing::write(tx, write),
         Write::Enqueue(row) => outbox::enqueue(tx, &row),
         Write::Dequeue(id) => outbox::dequeue(tx, id),
         Write::PutOff { id, until, attempts } => outbox::put_off(tx, id, until, attempts),

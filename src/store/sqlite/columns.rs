@@ -150,6 +150,10 @@ impl ToSql for Task {
                 key.push(b'm');
                 key.extend(bytes(message));
             }
+            Self::Ask(message) => {
+                key.push(b'q');
+                key.extend(bytes(message));
+            }
         }
         Ok(key.into())
     }
@@ -162,6 +166,7 @@ impl FromSql for Task {
         match (kind, n) {
             (b'v', [high, low]) => Ok(Self::Code(from_bytes(*id), u16::from_be_bytes([*high, *low]))),
             (b'm', []) => Ok(Self::Message(from_bytes(*id))),
+            (b'q', []) => Ok(Self::Ask(from_bytes(*id))),
             _ => Err(FromSqlError::InvalidType),
         }
     }

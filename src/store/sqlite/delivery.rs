@@ -25,7 +25,7 @@ fn move_on(
 ) -> Result<bool, StoreError> {
     let tenant = bytes(&tenant);
     let (moved, there) = match task {
-        Task::Message(id) => {
+        Task::Message(id) | Task::Ask(id) => {
             // A stranger's number goes with the body: nothing is left to be sent to it.
             let moved = tx
                 .conn
@@ -55,7 +55,7 @@ fn move_on(
         return Ok(true);
     }
     let id = match task {
-        Task::Message(id) => bytes(&id),
+        Task::Message(id) | Task::Ask(id) => bytes(&id),
         Task::Code(id, _) => bytes(&id),
     };
     let there: bool = tx.conn.prepare_cached(there)?.query_row(params![id, tenant], |row| row.get(0))?;
@@ -184,7 +184,7 @@ fn parts_of<'a>(conn: &Connection, carrier: &str, id: &'a PartId) -> Result<Vec<
 /// How far a task got; none if it is gone.
 fn stands(conn: &Connection, task: Task) -> Result<Option<DeliveryStatus>, StoreError> {
     let status = match task {
-        Task::Message(id) => conn
+        Task::Message(id) | Task::Ask(id) => conn
             .prepare_cached("SELECT status FROM message WHERE id = ?")?
             .query_row([bytes(&id)], |row| row.get(0))
             .optional()?,

@@ -213,9 +213,9 @@ pub(super) fn cells(
                 look.last = bytes(&message).to_vec();
                 look.at(tenant, CellAt::Body(message), row.get("body")?);
                 look.at(tenant, CellAt::Disclosed(message), row.get("disclosed")?);
-                if let Some(alias) = alias {
-                    look.at(tenant, CellAt::Stranger(message, alias), row.get("to_number")?);
-                }
+                // Without an alias it is sealed for the message itself.
+                let alias = alias.unwrap_or_else(|| from_bytes(bytes(&message)));
+                look.at(tenant, CellAt::Stranger(message, alias), row.get("to_number")?);
             }
         }
     }

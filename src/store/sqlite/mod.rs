@@ -17,6 +17,7 @@ mod backup;
 mod budget;
 mod checkpoint;
 mod columns;
+mod crossing;
 mod delivery;
 mod erase;
 mod keys;

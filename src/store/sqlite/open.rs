@@ -112,6 +112,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         M::up(include_str!("../migrations/0010_routes.sql")),
         M::up(include_str!("../migrations/0011_messages.sql")),
         M::up(include_str!("../migrations/0012_suppressions.sql")),
+        M::up(include_str!("../migrations/0014_marks.sql")),
         M::up(include_str!("../migrations/0013_webhooks.sql")),
         M::up(include_str!("../migrations/0016_receipts.sql")),
     ]);

@@ -22,12 +22,13 @@ impl Deliver {
     pub(super) async fn record(&self, permit: &Permit<Delivery>, row: &OutboxRow, fate: Fate) {
         match (fate, row.task) {
             (Fate::Sent(sent), _) => self.sent(permit, row, sent).await,
+            (Fate::Settled, _) => {}
             (Fate::Later { reason, wait }, _) => self.put_off(permit, row, reason, wait).await,
             (Fate::Never(reason), Task::Code(id, _)) => {
                 let done = insist(|| self.rooms.verify.delivery_failed(row, permit, &reason)).await;
                 self.or_take_away(permit, row, id, done).await;
             }
-            (Fate::Never(reason), Task::Message(id)) => {
+            (Fate::Never(reason), Task::Message(id) | Task::Ask(id)) => {
                 let at = self.rooms.store.now();
                 self.give_up(row, id, &reason, |what| permit.event(at, what)).await;
             }
@@ -35,7 +36,7 @@ impl Deliver {
                 let done = insist(|| self.rooms.verify.dropped(row, permit)).await;
                 self.or_take_away(permit, row, id, done).await;
             }
-            (Fate::Pointless, Task::Message(id)) => {
+            (Fate::Pointless, Task::Message(id) | Task::Ask(id)) => {
                 let at = self.rooms.store.now();
                 self.give_up(row, id, "gone", |what| permit.event(at, what)).await;
             }
@@ -48,7 +49,7 @@ impl Deliver {
         let (at, tenant) = (self.rooms.store.now(), Some(row.tenant));
         let event = |what| Event { at, tenant, actor: Actor::Worker, policy: policy.clone(), what };
         match row.task {
-            Task::Message(id) => self.give_up(row, id, reason, event).await,
+            Task::Message(id) | Task::Ask(id) => self.give_up(row, id, reason, event).await,
             Task::Code(verification, _) => self.fail(row, verification, reason, event).await,
         }
     }
@@ -94,7 +95,7 @@ impl Deliver {
     async fn sent(&self, permit: &Permit<Delivery>, row: &OutboxRow, sent: Sent) {
         let settled = match row.task {
             Task::Code(..) => insist(|| self.rooms.verify.sent(row, permit, &sent.carrier, sent.ids.clone())).await,
-            Task::Message(id) => {
+            Task::Message(id) | Task::Ask(id) => {
                 insist(|| async {
                     let done = self.rooms.store.commit(self.sending(permit, row, id, &sent)).await?;
                     Ok::<_, StoreError>(done.settled)
@@ -139,7 +140,9 @@ impl Deliver {
     async fn give_up(&self, row: &OutboxRow, message: MessageId, reason: &str, event: impl FnOnce(What) -> Event) {
         let status = if reason == "expired" { DeliveryStatus::Expired } else { DeliveryStatus::Rejected };
         let subject = match self.rooms.store.message(row.tenant, message).await {
-            Ok(Some(found)) => self.subject(row, found.alias, found.to).await,
+            Ok(Some(found)) => {
+                self.subject(row, found.alias.unwrap_or(ids::from_bytes(ids::bytes(&message))), found.to).await
+            }
             _ => None,
         };
         let what = match subject {
@@ -150,10 +153,10 @@ impl Deliver {
         self.take_away(row, event(what), status).await;
     }
 
-    async fn subject(&self, row: &OutboxRow, alias: Option<AliasId>, to: Recipient) -> Option<SubjectId> {
+    async fn subject(&self, row: &OutboxRow, alias: AliasId, to: Recipient) -> Option<SubjectId> {
         match to {
             Recipient::Person(record) => self.rooms.alias.people().subject(row.tenant, record).await.ok(),
-            Recipient::Stranger(sealed) => self.rooms.alias.people().stranger(row.tenant, alias?, &sealed).await.ok(),
+            Recipient::Stranger(sealed) => self.rooms.alias.people().stranger(row.tenant, alias, &sealed).await.ok(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Webhooks over a real `bauta serve`: who is told of what, by whom it can be verified, and what goes wrong with receivers.
 
+mod asked;
 mod journey;
 mod receivers;
 mod refusals;
@@ -27,6 +28,8 @@ use crate::service::{Answer, eventually};
 enum Manner {
     /// Answers with a status.
     Status(u16),
+    /// Answers 200 with this body.
+    Says(&'static str),
     /// Sends the caller elsewhere.
     Redirect(String),
     /// Takes the call and says nothing.
@@ -172,6 +175,10 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> Option<()> {
     let plain = |status: u16, more: &str| format!("HTTP/1.1 {status} as told\r\n{more}content-length: 0\r\n\r\n");
     match manner {
         Manner::Status(status) => stream.write_all(plain(status, "").as_bytes()).await.ok(),
+        Manner::Says(body) => {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(head.as_bytes()).await.ok()
+        }
         Manner::Redirect(to) => stream.write_all(plain(307, &format!("location: {to}\r\n")).as_bytes()).await.ok(),
         Manner::Hang => {
             sleep(Duration::from_secs(60)).await;
