@@ -12,6 +12,7 @@ mod delivery;
 mod keys;
 mod log;
 mod messages;
+mod modes;
 mod policies;
 mod rights;
 mod scratch;
@@ -175,6 +176,21 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         the_exact_leg_goes_before_anyone_and_lapsed_ones_carry_nothing,
         extending_and_ending_need_an_active_alias,
         aliases_are_listed_newest_first_by_filter;
+    modes:
+        extensions_share_a_number_with_each_other_and_nobody_else,
+        an_extension_is_nobody_elses_for_long_and_its_number_stays_one_of_extensions,
+        a_number_of_old_extensions_is_free_once_nobody_writes_to_them,
+        a_session_is_the_callers_last_and_ends_by_itself,
+        an_alias_on_two_numbers_stands_on_both_or_on_none,
+        a_team_is_kept_whole_and_has_its_place_back_alone,
+        other_people_come_in_whole_or_not_at_all,
+        callers_stay_in_their_sessions_when_another_answers,
+        forgetting_a_person_finds_them_in_teams_and_on_second_numbers,
+        a_person_moves_in_a_team_and_on_a_second_number,
+        a_number_set_aside_is_given_to_nobody_until_it_is_taken_back,
+        a_pool_runs_low_once_and_fills_again,
+        the_same_people_get_their_number_back_and_the_emptiest_is_found,
+        numbers_of_one_pool_are_of_few_kinds;
     messages:
         history_is_newest_first_and_the_tenants_own,
         a_message_is_assembled_once,
