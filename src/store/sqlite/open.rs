@@ -97,9 +97,9 @@ fn wait_a_little(tries: i32) -> bool {
 /// About five seconds, with what a sleep takes longer than asked.
 const BUSY_TRIES: i32 = 4_500;
 
-/// Brings the schema up to date; safe when several processes start at once.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let migrations = Migrations::new(vec![
+/// Every version of the schema, in order.
+fn versions() -> Migrations<'static> {
+    Migrations::new(vec![
         M::up(include_str!("../migrations/0001_first.sql")),
         M::up(include_str!("../migrations/0002_kinds.sql")),
         M::up(include_str!("../migrations/0003_approvals.sql")),
@@ -115,7 +115,12 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         M::up(include_str!("../migrations/0014_marks.sql")),
         M::up(include_str!("../migrations/0013_webhooks.sql")),
         M::up(include_str!("../migrations/0016_receipts.sql")),
-    ]);
+    ])
+}
+
+/// Brings the schema up to date; safe when several processes start at once.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let migrations = versions();
     for _ in 0..MIGRATION_TRIES {
         if let Ok(SchemaVersion::Outside(_)) = migrations.current_version(connection) {
             return Err(StoreError::Corrupt("schema of a newer version"));
@@ -131,3 +136,56 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 }
 
 const MIGRATION_TRIES: u32 = 30;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A star on 1, two pairs on 2, a number that rests, and a free one that is drained, as version 0.1 had them.
+    const BEFORE: &str = "
+        INSERT INTO tenant (id, name, mode, created_at) VALUES (x'01', 'Shop', 1, 0);
+        INSERT INTO pool VALUES (x'02', x'01', 'p', 'sandbox', 0, 1, 0);
+        INSERT INTO number (x, pool, region, capabilities, draining, use, spread, created_at) VALUES
+            (1, x'02', 'GB', 'sms', 0, 'star', 5, 0), (2, x'02', 'GB', 'sms', 0, 'pair', 6, 0),
+            (3, x'02', NULL, 'sms voice', 0, 'rest', 7, 0), (4, x'02', NULL, 'sms', 1, 'free', 8, 0);
+        INSERT INTO alias (id, tenant, mode, x, pool, a_record, a_index, credential, status, created_at)
+            SELECT column1, x'01', 1, 2, x'02', 9, zeroblob(16), x'03', 0, 0 FROM (VALUES (x'0a'), (x'0b'), (x'0c'));
+        INSERT INTO leg VALUES (1, x'', 'star', x'0a', x'01', 9, NULL),
+            (1, x'aa000000000000000000000000000000', 'star', x'0a', x'01', NULL, NULL),
+            (2, x'aa000000000000000000000000000000', 'pair', x'0b', x'01', 9, 77),
+            (2, x'bb000000000000000000000000000000', 'pair', x'0b', x'01', 8, 77),
+            (2, x'cc000000000000000000000000000000', 'pair', x'0c', x'01', 9, NULL);";
+
+    #[test]
+    fn numbers_and_legs_of_before_come_along_whole() {
+        let mut store = Connection::open_in_memory().unwrap();
+        store.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        versions().to_version(&mut store, 7).unwrap();
+        store.execute_batch(BEFORE).unwrap();
+        migrate(&mut store).unwrap();
+        let all = |sql: &str| -> Vec<String> {
+            let mut rows = store.prepare(sql).unwrap();
+            rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+        };
+        let legs = all("SELECT concat_ws(' ', x, hex(party), use, hex(alias), shown, kind, target, expires_at) FROM leg");
+        let of = |first: &str| format!("{first}{}", "00".repeat(15));
+        let (a, b, c) = (of("AA"), of("BB"), of("CC"));
+        assert_eq!(
+            legs,
+            [
+                "1  star 0A 1 0 9".to_owned(),
+                format!("1 {a} star 0A 1 1"),
+                format!("2 {a} pair 0B 2 0 9 77"),
+                format!("2 {b} pair 0B 2 0 8 77"),
+                format!("2 {c} pair 0C 2 0 9"),
+            ]
+        );
+        let numbers = all("SELECT concat_ws(' ', x, use, load, spread, state) FROM number ORDER BY x");
+        assert_eq!(numbers, ["1 star 1 5 bound", "2 pair 2 6 bound", "3 rest 0 7 cooling", "4 free 0 8 draining"]);
+        let lots = all("SELECT concat_ws(' ', region, capabilities, free, bound, cooling, draining) FROM lot ORDER BY 1");
+        assert_eq!(lots, ["GB sms 0 2 0 0", "sms 0 0 0 1", "sms voice 0 0 1 0"]);
+        assert!(all("SELECT \"table\" FROM pragma_foreign_key_check").is_empty());
+        assert!(store.execute("UPDATE number SET use = 'pair' WHERE x = 1", []).is_err(), "a star's leg holds it");
+    }
+}

@@ -8,9 +8,8 @@ use bauta::alias::leg;
 use bauta::clock::Timestamp;
 use bauta::ids::{PoolId, RecordId, TenantId, fresh};
 use bauta::store::{
-    AliasMode, AliasRow, AliasStatus, AliasWrite, Allocation, Conflict, Disclose, Erasure, HeldBy, LegKey,
-    LegRow, LegTarget, Move, NumberFilter, NumberRow, Party, PoolCounts, PoolRow, Strategy, Traits, Unknown, Usage,
-    Write,
+    AliasMode, AliasRow, AliasStatus, AliasWrite, Allocation, Conflict, Disclose, Erasure, HeldBy, LegKey, LegRow,
+    LegTarget, Move, NumberFilter, NumberRow, Party, PoolCounts, PoolRow, Strategy, Traits, Unknown, Usage, Write,
 };
 
 use super::aliases::{number, pool_row, x};
@@ -147,7 +146,10 @@ pub async fn extensions_share_a_number_with_each_other_and_nobody_else(world: Wo
     World::refused(world.write(bind(&town.extension(&world, 1, 3, "402817"))).await, Conflict::LegTaken);
 
     let found = world.store.extension(x(0), "402817").await.unwrap().unwrap();
-    assert_eq!((found.from, found.to, found.alias), (LegKey::Extension("402817".into()), LegTarget::Person(RecordId(1)), first.id));
+    assert_eq!(
+        (found.from, found.to, found.alias),
+        (LegKey::Extension("402817".into()), LegTarget::Person(RecordId(1)), first.id)
+    );
     for other in ["402818", "4028", "", "4028170000", "40281x"] {
         assert_eq!(world.store.extension(x(0), other).await.unwrap(), None, "{other}");
     }
@@ -174,7 +176,13 @@ pub async fn an_extension_is_nobody_elses_for_long_and_its_number_stays_one_of_e
             let other = town.bind(&world, town.extension(&world, 0, 2, &format!("9{days:05}"))).await;
             let sooner = (world.now(), world.now());
             let status = AliasStatus::Expired;
-            let end = Write::EndAlias { tenant: town.tenant, id: other.id, status, cool_until: sooner.0, rest_until: sooner.1 };
+            let end = Write::EndAlias {
+                tenant: town.tenant,
+                id: other.id,
+                status,
+                cool_until: sooner.0,
+                rest_until: sooner.1,
+            };
             world.write(end).await.unwrap();
         }
     }
