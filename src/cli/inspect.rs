@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::CommandError;
+use crate::message::code;
 use crate::phone::{self, Door, Rules};
 
 /// Try the rules on text of your own
@@ -14,6 +15,8 @@ use crate::phone::{self, Door, Rules};
 pub enum Inspect {
     /// Read each {"text","region"?} as one number: {"e164"} or {"error"}
     Parse,
+    /// Find the code that each {"text","region"?} asks to type: {"code"}, null if there is none
+    Codes,
     /// Find numbers in each {"text","region"?}: {"numbers":[{"start","end","e164"}]}, byte offsets
     Numbers,
 }
@@ -42,6 +45,7 @@ impl Inspect {
 
     fn answer(&self, line: &Line) -> Value {
         match self {
+            Self::Codes => json!({"code": code::find(&line.text).map(|code| code.value.to_string())}),
             Self::Parse => match e164(&line.text, line.region.as_deref()) {
                 Ok(e164) => json!({"e164": e164}),
                 Err(code) => json!({"error": code}),

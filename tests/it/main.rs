@@ -14,6 +14,7 @@ mod browser;
 mod bulk;
 mod carriers;
 mod cli;
+mod codes;
 mod http;
 mod keys;
 mod leak;

@@ -52,8 +52,9 @@ fn next(text: &Folded, hits: &[Hit], rest: &[Atom], first: &Atom) -> (usize, Opt
         let mut gap = text.between(a.end, b.start).chars();
         gap.next().filter(|_| gap.next().is_none())
     };
-    let ends = |atom: &Atom| is_amount(text, hits, atom.start, atom.end);
-    let (used, form) = match number::read(rest, single, ends) {
+    let ends = |atom: &Atom| atom.measured || is_amount(text, hits, atom.start, atom.end);
+    let timed = |atom: &Atom| is_measured(text, hits, atom.end, |class| matches!(class, Class::Time(_)));
+    let (used, form) = match number::read(rest, single, ends, timed) {
         Reading::Other(used) => return (used, None),
         Reading::Code(used) => (used, Form::Digits),
         Reading::Uneven(used) => (used, Form::Uneven),
@@ -140,7 +141,7 @@ fn is_masked(text: &Folded, start: usize, end: usize) -> bool {
     let Some(before) = text.before(start) else { return false };
     let two = text.raw.get(..start).map(|all| all.chars().rev().take(2).collect::<String>()).unwrap_or_default();
     match before {
-        '+' | '@' | '&' | '=' | '%' => true,
+        '+' | '@' | '&' | '%' => true,
         '*' => text.after(end) != Some('*'),
         '•' | '●' | '∗' | '×' | '.' | '/' | '\\' | '_' => true,
         ' ' => two.ends_with(['*', '•', '●', '∗', '+']),
@@ -157,13 +158,16 @@ fn is_amount(text: &Folded, hits: &[Hit], start: usize, end: usize) -> bool {
     if sign(text.before(before)) || sign(text.after(after)) || text.after(after) == Some('%') {
         return true;
     }
+    let measures = |class| matches!(class, Class::Time(_) | Class::Unit | Class::Currency);
+    is_measured(text, hits, end, measures) || is_paid(text, hits, start)
+}
+
+/// Whether a unit of such a class follows.
+fn is_measured(text: &Folded, hits: &[Hit], end: usize, of: impl Fn(Class) -> bool) -> bool {
+    let after = if text.after(end) == Some(' ') { end.saturating_add(1) } else { end };
     let from = hits.partition_point(|hit| hit.start < end);
-    let unit = hits.get(from..).unwrap_or_default().iter().take_while(|hit| hit.start <= after);
-    let measured = unit.into_iter().any(|hit| match hit.class {
-        Class::Time(_) | Class::Unit | Class::Currency => hit.start == end || is_word(text, hit),
-        _ => false,
-    });
-    measured || is_paid(text, hits, start)
+    let mut units = hits.get(from..).unwrap_or_default().iter().take_while(|hit| hit.start <= after);
+    units.any(|hit| of(hit.class) && (hit.start == end || is_word(text, hit)))
 }
 
 /// `Rs. 5000`, `USD 5000`.

@@ -35,11 +35,13 @@ pub(super) enum Reading {
 /// Groups of one number at most: an IBAN has nine of four.
 const GROUPS: usize = 12;
 
-/// Reads the start of `atoms`; `gap` tells the one character between an atom and the next, if there is only one.
+/// Reads the start of `atoms`; `gap` tells the one character between an atom and the next, if there is only one, `ends`
+/// whether an atom is an amount, `timed` whether one of time.
 pub(super) fn read(
     atoms: &[Atom],
     gap: impl Fn(&Atom, &Atom) -> Option<char>,
     ends: impl Fn(&Atom) -> bool,
+    timed: impl Fn(&Atom) -> bool,
 ) -> Reading {
     let mut lengths = Vec::with_capacity(GROUPS);
     let mut gaps = Vec::with_capacity(GROUPS);
@@ -49,8 +51,8 @@ pub(super) fn read(
         }
         if let Some(last) = n.checked_sub(1).and_then(|before| atoms.get(before)) {
             let Some(c) = gap(last, atom) else { break };
-            // `123 456 5 minutes`: the last one is an amount of its own.
-            if c == ' ' && (ends(atom) || atom.measured) {
+            // `123 456 5 minutes`, `482913,5 minutes`: the last one is an amount of its own.
+            if (c == ' ' && ends(atom)) || (c == ',' && last.len() > 3 && timed(atom)) {
                 break;
             }
             gaps.push(c);

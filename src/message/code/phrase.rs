@@ -18,6 +18,8 @@ pub(super) enum Name {
     Verify,
     /// To confirm.
     Confirm,
+    /// To collect something.
+    Pickup,
     /// To enter, to use.
     Enter,
     /// Not to be shared.
@@ -49,14 +51,14 @@ pub(super) fn list(text: &Folded, hits: &[Hit]) -> Vec<Phrase> {
         match &mut open {
             Some(phrase) if is_joint(text.between(phrase.end, hit.start)) => phrase.add(hit),
             _ => {
-                phrases.extend(open.take().and_then(Open::close));
+                phrases.extend(open.take().map(Open::close));
                 let mut phrase = Open { start: hit.start, ..Open::default() };
                 phrase.add(hit);
                 open = Some(phrase);
             }
         }
     }
-    phrases.extend(open.and_then(Open::close));
+    phrases.extend(open.map(Open::close));
     phrases.sort_by_key(|phrase| phrase.start);
     phrases
 }
@@ -115,7 +117,7 @@ impl Open {
     }
 
     /// A purpose makes a code one for once; another thing with a number makes it that thing's.
-    fn close(self) -> Option<Phrase> {
+    fn close(self) -> Phrase {
         let name = if self.promotion {
             Name::Promotion
         } else if self.strong || (self.code && (self.verify || self.confirm || self.pickup)) {
@@ -131,9 +133,9 @@ impl Open {
         } else if self.confirm {
             Name::Confirm
         } else {
-            return None;
+            Name::Pickup
         };
-        Some(Phrase { start: self.start, end: self.end, name })
+        Phrase { start: self.start, end: self.end, name }
     }
 }
 

@@ -19,7 +19,7 @@ const TIGHT: usize = 24;
 
 /// The code's value.
 pub(super) fn best(text: &Folded, hits: &[Hit], ages: &[Hit], candidates: Vec<Candidate>) -> Option<Zeroizing<String>> {
-    let message = Message::new(text, hits, &candidates);
+    let message = Message::new(text, hits, ages, &candidates);
     let scored: Vec<(i32, &Candidate)> = candidates
         .iter()
         .enumerate()
@@ -51,15 +51,20 @@ struct Message<'a> {
     secret: bool,
     valid: bool,
     promotion: bool,
-    /// No word of any list.
-    unknown: bool,
+    /// One thing takes another's place.
+    replaced: bool,
+    /// No letters.
+    wordless: bool,
+    /// Letters beyond ASCII, and no word of any list.
+    foreign: bool,
 }
 
 impl<'a> Message<'a> {
-    fn new(text: &'a Folded, hits: &[Hit], candidates: &[Candidate]) -> Self {
+    fn new(text: &'a Folded, hits: &[Hit], ages: &[Hit], candidates: &[Candidate]) -> Self {
         let phrases = phrase::list(text, hits);
         let places: Vec<(usize, usize)> = candidates.iter().map(|one| (one.start, one.end)).collect();
         let ends = sentence_ends(&text.low);
+        let unknown = hits.iter().all(|hit| matches!(hit.class, Class::Time(_) | Class::Unit));
         let mut message = Self {
             text,
             phrases,
@@ -71,7 +76,9 @@ impl<'a> Message<'a> {
             secret: false,
             valid: false,
             promotion: false,
-            unknown: hits.iter().all(|hit| matches!(hit.class, Class::Time(_) | Class::Unit)),
+            replaced: ages.iter().any(|hit| matches!(hit.class, Class::OldNext | Class::OldLast)),
+            wordless: !text.raw.chars().any(char::is_alphabetic),
+            foreign: unknown && text.raw.chars().any(|c| !c.is_ascii() && c.is_alphabetic()),
         };
         message.look();
         message
@@ -109,15 +116,16 @@ impl<'a> Message<'a> {
         if self.is_bare(candidate) {
             return ENOUGH;
         }
-        let before = self.named_before(n, candidate);
-        let after = self.named_after(n, candidate);
-        let named = match (before, after) {
+        let near = match (self.named_before(n, candidate), self.named_after(n, candidate)) {
             (Named::Other, _) => return 0,
-            (Named::Points(before), Named::Points(after)) => before.max(after),
-            (Named::Points(before), Named::Other) if before > 0 => before,
-            _ => return 0,
+            (Named::Code(before), Named::Code(after)) => before.max(after),
+            (Named::Code(points), _) | (_, Named::Code(points)) => points,
+            (Named::Perhaps, _) | (_, Named::Other | Named::Perhaps) => return 0,
+            (Named::Nothing(before), Named::Nothing(after)) => {
+                let replaced = if self.replaced && self.places.len() > 1 { 2 } else { 0 };
+                (before + after + replaced).max(self.elsewhere())
+            }
         };
-        let near = if named > 0 { named } else { self.elsewhere() };
         let lured = self.promotion && !self.strong && !self.secret && !self.verify;
         form(candidate) + self.place(candidate) + near + self.context(near) - if lured { 6 } else { 0 }
     }
@@ -126,8 +134,9 @@ impl<'a> Message<'a> {
     fn is_bare(&self, candidate: &Candidate) -> bool {
         let length = candidate.value.len();
         let plain = candidate.form == Form::Digits && !is_year(&candidate.value) && self.places.len() == 1;
-        let alone = (4..=8).contains(&length) && length != 7 && !self.text.raw.chars().any(char::is_alphabetic);
-        plain && (alone || (self.unknown && length == 6))
+        let alone = self.wordless && (4..=8).contains(&length) && length != 7;
+        let foreign = self.foreign && length == 6 && self.text.before(candidate.start) != Some('#');
+        plain && (alone || foreign)
     }
 
     fn place(&self, candidate: &Candidate) -> i32 {
@@ -176,17 +185,19 @@ impl<'a> Message<'a> {
             }
             let tight = gap.len() <= TIGHT;
             match phrase.name {
-                Name::Strong | Name::Code if other && is_clause_end(gap) => return Named::Other,
-                Name::Strong => return Named::Points(5 + i32::from(tight) + support),
-                Name::Code => return Named::Points(4 + i32::from(tight) + support),
+                Name::Strong | Name::Code if other && is_clause_end(gap) => return Named::Perhaps,
+                Name::Strong => return Named::Code(5 + i32::from(tight) + support),
+                Name::Code => return Named::Code(4 + i32::from(tight) + support),
                 Name::Promotion if tight => return Named::Other,
-                Name::Number => other |= tight,
+                // With a number of its own before this one, or in another clause, it names nothing here.
+                Name::Number => other |= tight && !is_clause_end(gap) && !gap.contains(|c: char| c.is_ascii_digit()),
+                Name::Enter if gap.len() <= 1 => support = support.max(2),
                 Name::Verify => support = support.max(2),
                 Name::Confirm | Name::Enter => support = support.max(1),
                 _ => {}
             }
         }
-        if other { Named::Other } else { Named::Points(support) }
+        if other { Named::Perhaps } else { Named::Nothing(support) }
     }
 
     fn named_after(&self, n: usize, candidate: &Candidate) -> Named {
@@ -201,17 +212,17 @@ impl<'a> Message<'a> {
             }
             let taken = self.is_taken(phrase, ceiling);
             match phrase.name {
-                Name::Strong if !taken => return Named::Points(5 + support),
-                Name::Code if !taken => return Named::Points(4 + support),
+                Name::Strong if !taken => return Named::Code(5 + support),
+                Name::Code if !taken => return Named::Code(4 + support),
                 Name::Number | Name::Promotion if phrase.start <= candidate.end.saturating_add(1) => {
                     return Named::Other;
                 }
                 Name::Verify => support = support.max(2),
-                Name::Confirm | Name::Enter => support = support.max(1),
+                Name::Confirm | Name::Enter | Name::Pickup => support = support.max(1),
                 _ => {}
             }
         }
-        Named::Points(support)
+        Named::Nothing(support)
     }
 
     /// Whether the phrase names the next candidate, and so not the one before it.
@@ -260,10 +271,14 @@ impl<'a> Message<'a> {
 
 /// What the words beside a candidate name.
 enum Named {
-    /// Something else.
+    /// Something else: it stands right there.
     Other,
-    /// Points for a code, none if nothing.
-    Points(i32),
+    /// Something else, unless the other side says what.
+    Perhaps,
+    /// A code, with so many points.
+    Code(i32),
+    /// Nothing; words that go with codes give points.
+    Nothing(i32),
 }
 
 fn form(candidate: &Candidate) -> i32 {
@@ -296,7 +311,7 @@ const NUMERO: [&str; 10] = ["no", "nr", "n", "num", "nro", "br", "c", "id", "num
 
 /// Whether a clause ends in what stands between two places.
 fn is_clause_end(gap: &str) -> bool {
-    gap.contains([',', ';', '\n']) || gap.contains(". ") || gap.contains(['!', '?'])
+    gap.contains([';', '\n', '!', '?']) || gap.contains(". ") || gap.contains(", ") || gap.ends_with(',')
 }
 
 /// Where sentences end: after a full stop with a space behind it, after `!` and `?`.
