@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 
 pub use carriers::{
     Addressing, CarrierSettings, Concat, HttpLink, IdFormat, ReceiptsWanted, SmppAlphabet, SmppBind, SmppLink,
-    SmppTlsFiles, SmppVersion, SubmitCommand, Template, TemplateAuth, TemplateFailure, TemplateInbound, TemplateStatus,
-    TemplateSubmit, TonNpi, Twilio, Voice, Vonage,
+    SmppOutbind, SmppTlsFiles, SmppVersion, SubmitCommand, Template, TemplateAuth, TemplateFailure, TemplateInbound,
+    TemplateStatus, TemplateSubmit, TonNpi, Twilio, Voice, Vonage,
 };
 use kms::RawKms;
 pub use kms::{KeyCache, KmsKind, Pkcs11, Rotation, Token, Transit};

@@ -30,9 +30,10 @@ pub(super) async fn watch_links(carriers: Vec<Arc<dyn Carrier>>, mut stop: watch
 
 /// Shows what a carrier did since `shown`, and how it stands.
 fn show(carrier: &dyn Carrier, shown: &mut CarrierCounts) {
-    let (metrics, name, now) = (telemetry::metrics(), carrier.name(), carrier.counts());
+    let (metrics, name) = (telemetry::metrics(), carrier.name());
     let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     metrics.carrier_up.with_label_values(&[name]).set(i64::from(carrier.is_up()));
+    let Some(now) = carrier.counts() else { return };
     metrics.carrier_links.with_label_values(&[name]).set(gauge(now.links));
     metrics.carrier_waiting.with_label_values(&[name]).set(gauge(now.waiting));
     metrics.carrier_window.with_label_values(&[name]).set(gauge(now.window));

@@ -39,9 +39,9 @@ pub trait Carrier: Send + Sync {
         &[Capability::Sms]
     }
 
-    /// What it did since the start, and is doing. For metrics.
-    fn counts(&self) -> CarrierCounts {
-        CarrierCounts::default()
+    /// What it did since the start, and is doing, if it counts that. For metrics.
+    fn counts(&self) -> Option<CarrierCounts> {
+        None
     }
 
     /// Hands over one message, split as the network needs it; returns once the carrier has taken every part.

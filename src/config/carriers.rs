@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use super::{ConfigError, mend};
 pub use http::{HttpLink, Voice};
 pub use smpp::{
-    Addressing, Concat, IdFormat, ReceiptsWanted, SmppAlphabet, SmppBind, SmppLink, SmppTlsFiles, SmppVersion,
-    SubmitCommand, TonNpi,
+    Addressing, Concat, IdFormat, ReceiptsWanted, SmppAlphabet, SmppBind, SmppLink, SmppOutbind, SmppTlsFiles,
+    SmppVersion, SubmitCommand, TonNpi,
 };
 pub use template::{Template, TemplateAuth, TemplateFailure, TemplateInbound, TemplateStatus, TemplateSubmit};
 pub use twilio::Twilio;

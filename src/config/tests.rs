@@ -89,6 +89,16 @@ fn every_refusal_names_its_key_and_a_mend() {
             "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\naddressing={ device=\"one\" }",
             "carriers[0].addressing.device",
         ),
+        (
+            "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\n\
+             outbind={ listen=\"127.0.0.1:1\", system_id=\"smsc\", password=\"\" }",
+            "carriers[0].outbind",
+        ),
+        (
+            "[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\n\
+             outbind={ listen=\"here\", system_id=\"smsc\", password=\"p\" }",
+            "carriers[0].outbind.listen",
+        ),
         ("[[carriers]]\nname=\"x\"\nkind=\"smpp\"\nhost=\"h\"\nsender=\"s\"\nversion=\"3.3\"", "carriers[0].version"),
     ] {
         let error = load(toml).err().unwrap_or_else(|| unreachable!("{toml} was taken"));

@@ -267,6 +267,29 @@ async fn a_message_taken_before_a_power_cut_arrives_after_it() {
 }
 
 #[actix_web::test]
+async fn receipts_find_their_codes_however_the_carrier_spells_ids() {
+    let Some(mut cast) = Cast::hire().await else { return };
+    let (business, auditor) = (cast.business.clone(), cast.auditor.clone());
+    cast.smsc.tell(json!({"cmd": "ids", "first": 4_000, "answer": "hex", "text": "dec", "pad": 10})).await;
+    // Before the answer at first, which the carrier's own memory cannot help with; then after it, until that is learned.
+    for (n, when) in ["before", "before", "after", "after", "after", "after"].into_iter().enumerate() {
+        let receipts = json!({"cmd": "auto_receipts", "when": when, "style": "text", "state": "UNDELIV", "err": "027"});
+        cast.smsc.tell(receipts).await;
+        let number = format!("+1202555010{n}");
+        let started = cast.post("/v1/verifications", &business, json!({"to": {"number": number}})).await;
+        let id = text_of(&started, "id");
+        eventually("the receipt's word on it", 10, async || {
+            let entries = cast.service.get("/v1/audit/entries?action=verification.delivered&limit=100", &auditor).await;
+            let told =
+                entries.json()["data"].as_array().unwrap().iter().map(Value::to_string).find(|it| it.contains(&id))?;
+            assert!(told.contains("undelivered") && told.contains("absent_subscriber"), "{when}: {told}");
+            Some(())
+        })
+        .await;
+    }
+}
+
+#[actix_web::test]
 async fn a_frozen_tenant_relays_nothing_within_a_second_and_thaws() {
     let Some(mut cast) = Cast::hire().await else { return };
     let (business, token) = (cast.business.clone(), cast.token(A.0, None).await);

@@ -23,6 +23,7 @@
 //           {cmd:"cut"} · {cmd:"cut_after", submits|resps:N} · {cmd:"unbind"} · {cmd:"enquire"} · {cmd:"raw", hex}
 //           {cmd:"cut_at", what, times}                     what connect | bind | unbind: cut instead of answering
 //           {cmd:"cut_in", hex}                             half of a PDU, then the end
+//           {cmd:"outbind", port, system_id, password}     connects there and asks to be bound to
 //           {cmd:"quit"}
 // events    bound, bind_refused, submit, deliver_sm_resp, delivered, refused, answer, enquire_link, unbind, closed, flooded
 
@@ -260,7 +261,7 @@ function submitted(session, pdu) {
 const file = (name) => fs.readFileSync(argument(name));
 const tls = argument('tls-key') ? { key: file('tls-key'), cert: file('tls-cert') } : {};
 
-const server = smpp.createServer(tls, (session) => {
+const serve = (session) => {
   session.on('error', () => {});
   session.on('close', () => gone(session));
   if (cutsAt(session, 'connect')) return;
@@ -285,7 +286,8 @@ const server = smpp.createServer(tls, (session) => {
       tell({ event: 'answer', command: pdu.command, status: pdu.command_status, sequence: pdu.sequence_number });
     }
   });
-});
+};
+const server = smpp.createServer(tls, serve);
 server.on('tlsClientError', () => {});
 
 function flood({ count, senders = 50, dest, dests = 1, text = 'hello' }) {
@@ -326,6 +328,11 @@ const commands = {
   cut_in: ({ hex }) => {
     const whole = Buffer.from(hex, 'hex');
     for (const { socket } of state.sessions) socket.write(whole.subarray(0, whole.length / 2), () => socket.destroy());
+  },
+  outbind: ({ port, system_id, password }) => {
+    const session = smpp.connect({ host: '127.0.0.1', port });
+    serve(session);
+    session.on('connect', () => session.outbind({ system_id, password }));
   },
   unbind: () => state.sessions.forEach((session) => session.unbind()),
   enquire: () => state.sessions.forEach((session) => session.enquire_link()),

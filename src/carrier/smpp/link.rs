@@ -101,7 +101,7 @@ impl Link {
     /// Connects, binds and carries until the link ends or `stop` resolves; also whether it was bound.
     async fn carry(&self, stop: &mut watch::Receiver<bool>) -> (End, bool) {
         let stream = tokio::select! {
-            connected = self.connect() => connected,
+            connected = self.open() => connected,
             () = stopped(stop) => return (End::Stopped, false),
         };
         let Ok(stream) = stream else { return (End::Unreachable, false) };
@@ -122,12 +122,20 @@ impl Link {
         }
     }
 
+    /// A connection: made, or waited for where the SMSC makes it.
+    async fn open(&self) -> Result<TcpStream, std::io::Error> {
+        let stream = match &self.carrier.outbind {
+            Some(outbind) if self.role.receives() => outbind.accept().await?,
+            _ => self.connect().await?,
+        };
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
     async fn connect(&self) -> Result<TcpStream, std::io::Error> {
         let link = &self.carrier.link;
         let connecting = TcpStream::connect((link.host.as_str(), link.port));
-        let stream = timeout(self.carrier.timing.answer, connecting).await??;
-        let _ = stream.set_nodelay(true);
-        Ok(stream)
+        timeout(self.carrier.timing.answer, connecting).await?
     }
 
     /// The whole conversation over an open connection.
@@ -268,7 +276,7 @@ impl Link {
             }
             CommandId::DeliverSm | CommandId::DataSm => lanes.offer(pdu).await,
             CommandId::Unbind => session.goodbye(sequence),
-            // Neither has an answer (SMPP 3.4 §4.1.7, §4.12); an outbind asks for the bind that is under way anyhow.
+            // Neither has an answer (SMPP 3.4 §4.1.7, §4.12); where it is bound or binds already, an outbind asks for nothing.
             CommandId::AlertNotification | CommandId::Outbind => {}
             _ => {
                 let status = desk.fault(Fault::Command).await;

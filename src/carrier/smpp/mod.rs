@@ -2,7 +2,7 @@
 //!
 //! `rusmpp-core` gives the types that are written; framing, session and retry are here, because every queue has to be
 //! bounded and a malformed PDU must be answered instead of ending the link. Rooms, from the wire up: `frame` (where a PDU
-//! ends), `tls`, `pdu`, `address`, `alphabet` and `receipt` (what it says), `ids` (how messages are named), `parts` and
+//! ends), `tls`, `outbind`, `pdu`, `address`, `alphabet` and `receipt` (what it says), `ids` (how messages are named), `parts` and
 //! `body` and `bind` (what is written), `session` (requests and answers), `lanes` (what comes in), `repeats` (what comes
 //! again), `pace` (how fast), `submit` (what goes out), `link` (the life of one link). Made by the wiring; called by
 //! `dispatch` through [`Carrier`].
@@ -15,6 +15,7 @@ mod frame;
 mod ids;
 mod lanes;
 mod link;
+mod outbind;
 mod parts;
 mod pdu;
 mod reader;
@@ -36,6 +37,7 @@ use zeroize::Zeroizing;
 
 use self::ids::Ids;
 use self::link::Link;
+use self::outbind::Outbind;
 
 use self::receipt::ErrorCodes;
 use self::repeats::Repeats;
@@ -56,6 +58,7 @@ pub struct SmppCarrier {
     sender: Address,
     timing: SmppTiming,
     tls: Option<Tls>,
+    outbind: Option<Outbind>,
     alphabet: Alphabet,
     /// Ended by NUL.
     service_type: Zeroizing<Vec<u8>>,
@@ -90,6 +93,7 @@ impl SmppCarrier {
         Ok(Self {
             sender,
             timing,
+            outbind: link.outbind.as_ref().map(Outbind::new),
             tls: link.tls.as_ref().map(Tls::new).transpose()?,
             alphabet: match link.default_alphabet {
                 SmppAlphabet::Gsm7 => Alphabet::Gsm7,
@@ -168,7 +172,7 @@ impl Carrier for SmppCarrier {
         self.link.region.as_deref()
     }
 
-    fn counts(&self) -> CarrierCounts {
+    fn counts(&self) -> Option<CarrierCounts> {
         let stats = self.stats();
         let (mut links, mut free, mut window) = (0, 0, 0);
         for (nth, session) in self.bound().iter().enumerate() {
@@ -180,7 +184,7 @@ impl Carrier for SmppCarrier {
             }
         }
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        CarrierCounts {
+        Some(CarrierCounts {
             sent: stats.submitted,
             throttled: stats.throttled,
             errors: stats.errors,
@@ -191,7 +195,7 @@ impl Carrier for SmppCarrier {
             links,
             waiting: number(window.saturating_sub(free)),
             window: number(window),
-        }
+        })
     }
 
     async fn submit(&self, submission: Submission) -> Result<Submitted, SubmitError> {

@@ -116,6 +116,10 @@ const ADDRESS: usize = 21;
 const DATA_ADDRESS: usize = 65;
 /// Most octets of a time, with its NUL (§7.1.1).
 const TIME: usize = 17;
+/// Most octets of a `system_id`, with its NUL (§5.2.1).
+const SYSTEM_ID: usize = 16;
+/// Most octets of a password, with its NUL (§5.2.2).
+const PASSWORD: usize = 9;
 /// Most octets of a `message_id`, with its NUL (§5.2.23).
 const MESSAGE_ID: usize = 65;
 
@@ -161,6 +165,12 @@ impl Answer {
         let bare = told(Fields(body));
         bare.or_else(|| fields.text(MESSAGE_ID).ok().and_then(|_| told(fields)))
     }
+}
+
+/// What an `outbind` shows: system id and password (§4.1.7).
+pub(super) fn outbind(body: &[u8]) -> Option<(&str, &str)> {
+    let mut fields = Fields(body);
+    Some((fields.text(SYSTEM_ID).ok()?, fields.text(PASSWORD).ok()?))
 }
 
 /// An id as text, if it is one: 1 to 64 visible ASCII characters, whatever NULs or spaces stand around it.
@@ -358,6 +368,14 @@ mod tests {
         assert_eq!((turkish.part, turkish.rest), (None, &b"x"[..]));
         let body = deliver_sm(b"x", b"\x02\x0c\x00\x02\x01\x02\x02\x0e\x00\x01\x02\x02\x0f\x00\x01\x02");
         assert_eq!(Delivery::read(CommandId::DeliverSm, &body).unwrap().tlvs.part(), Ok(part(258, 2, 2)));
+    }
+
+    #[test]
+    fn an_outbind_shows_both_words_or_nothing() {
+        assert_eq!(outbind(b"smsc\0hush\0"), Some(("smsc", "hush")));
+        for body in [&b""[..], b"smsc\0", b"smsc\0hush", b"seventeen octets!\0hush\0"] {
+            assert_eq!(outbind(body), None);
+        }
     }
 
     #[test]

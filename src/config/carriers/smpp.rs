@@ -1,6 +1,7 @@
 //! `kind = "smpp"`: how to reach an SMSC, and which of the protocol's many customs it follows.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -21,6 +22,8 @@ pub struct SmppLink {
     pub port: u16,
     /// The certificates that may vouch for the SMSC and the name it has to have, if it speaks TLS.
     pub tls: Option<SmppTlsFiles>,
+    /// Where the SMSC connects to us for what it delivers, if it does.
+    pub outbind: Option<SmppOutbind>,
     /// Who we are to the SMSC.
     pub system_id: String,
     /// The secret, already read from wherever it is kept.
@@ -78,6 +81,17 @@ pub struct SmppTlsFiles {
     pub ca: Option<PathBuf>,
     /// The name that it has to have.
     pub name: String,
+}
+
+/// Where an SMSC connects to us, and what its `outbind` has to show.
+#[derive(Clone, Debug)]
+pub struct SmppOutbind {
+    /// Where we listen.
+    pub listen: SocketAddr,
+    /// Who the SMSC is.
+    pub system_id: String,
+    /// Its secret.
+    pub password: Hidden,
 }
 
 /// Connections and what each carries.
@@ -218,6 +232,7 @@ struct Raw {
     tls: bool,
     tls_ca: Option<PathBuf>,
     tls_name: Option<String>,
+    outbind: Option<RawOutbind>,
     system_id: String,
     password: String,
     system_type: String,
@@ -244,6 +259,15 @@ struct Raw {
     reconnect_s: u16,
 }
 
+/// `outbind = { listen = "…", system_id = "…", password = "…" }` as people write it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOutbind {
+    listen: SocketAddr,
+    system_id: String,
+    password: String,
+}
+
 impl Default for Raw {
     fn default() -> Self {
         Self {
@@ -252,6 +276,7 @@ impl Default for Raw {
             tls: false,
             tls_ca: None,
             tls_name: None,
+            outbind: None,
             system_id: String::new(),
             password: String::new(),
             system_type: String::new(),
@@ -287,6 +312,10 @@ pub(super) fn link(mut section: Section<'_>) -> Result<SmppLink, ConfigError> {
         return Err(section.wrong(key, mend));
     }
     let password = secret(&raw.password).map_err(|mend| section.wrong("password", &mend))?;
+    let outbind = raw.outbind.as_ref().map(|outbind| {
+        let password = secret(&outbind.password).map_err(|mend| section.wrong("outbind.password", &mend))?;
+        Ok(SmppOutbind { listen: outbind.listen, system_id: outbind.system_id.clone(), password })
+    });
     let tls = raw.tls.then(|| SmppTlsFiles {
         ca: raw.tls_ca.as_deref().map(section.at),
         name: raw.tls_name.clone().unwrap_or_else(|| raw.host.clone()),
@@ -296,6 +325,7 @@ pub(super) fn link(mut section: Section<'_>) -> Result<SmppLink, ConfigError> {
         region: section.region.clone(),
         port: raw.port.unwrap_or(if raw.tls { 3550 } else { 2775 }),
         tls,
+        outbind: outbind.transpose()?,
         password,
         host: raw.host,
         system_id: raw.system_id,
@@ -334,6 +364,23 @@ impl Raw {
             (self.port != Some(0), "port", "is no port; write 2775 say"),
             (self.tls || self.tls_ca.is_none(), "tls_ca", "means nothing without TLS; add tls = true"),
             (self.tls || self.tls_name.is_none(), "tls_name", "means nothing without TLS; add tls = true"),
+            (
+                self.outbind
+                    .as_ref()
+                    .is_none_or(|outbind| !outbind.system_id.is_empty() && !outbind.password.is_empty()),
+                "outbind",
+                "needs the system_id and password that the SMSC shows; anybody could connect without",
+            ),
+            (
+                self.outbind.is_none() || !self.tls,
+                "outbind",
+                "does not go with tls: the SMSC connects in plain; leave one of them out",
+            ),
+            (
+                self.outbind.is_none() || self.binds == 1,
+                "outbind",
+                "goes with binds = 1: the SMSC opens one connection; leave binds out",
+            ),
             (ascii(&self.system_id, 15), "system_id", "has at most 15 ASCII characters"),
             (ascii(&self.system_type, 12), "system_type", "has at most 12 ASCII characters"),
             (ascii(&self.address_range, 40), "address_range", "has at most 40 ASCII characters"),

@@ -12,7 +12,7 @@ use house::*;
 use zeroize::Zeroizing;
 
 use crate::access::{Action, AliasRef, FreezeSwitch};
-use crate::carrier::{Accepted, Inbox, Incoming, Origin, Part};
+use crate::carrier::{Accepted, Inbox, Incoming, LinkChange, Origin, Part};
 use crate::message::{Alphabet, Encoded};
 use crate::phone::VirtualNumber;
 use crate::store::{DeliveryStatus, Task, Write};
@@ -336,6 +336,16 @@ async fn a_receipt_settles_its_message_once_all_parts_have_one() {
     let Task::Message(id) = row.task else { panic!("not a message") };
     let message = house.store.message(row.tenant, id).await.unwrap().unwrap();
     assert_eq!((message.status, message.body), (DeliveryStatus::Delivered, None));
+}
+
+#[tokio::test]
+async fn what_a_carriers_links_do_is_told() {
+    let house = House::new().await;
+    house.relay.link("line", "receiver-2", LinkChange::Down("bind_refused_13".into())).await;
+    house.relay.link("line", "receiver-2", LinkChange::Up).await;
+    let down = house.entries("carrier.down").await;
+    assert_eq!((&down[0]["link"], &down[0]["reason"]), (&"receiver-2".into(), &"bind_refused_13".into()));
+    assert_eq!(house.entries("carrier.up").await.len(), 1);
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bauta::carrier::{Carrier, LinkChange, SubmitError};
+use bauta::config::{Hidden, SmppBind, SmppOutbind};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
+use zeroize::Zeroizing;
 
 use super::{DEVICE, Running, X, config, deliver_sm_body, frame, submission};
 use crate::peer::Peer;
@@ -115,6 +117,30 @@ async fn an_outbind_changes_nothing() {
     peer.tell(json!({"cmd": "raw", "hex": frame(0x0b, 1, b"smsc\0hush\0")})).await;
     running.submit("fine").await.unwrap();
     assert_eq!((running.carrier.stats().binds, running.carrier.stats().malformed), (1, 0));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_smsc_that_connects_to_us_is_bound_to_once_it_proves_who_it_is() {
+    let Some(mut peer) = Peer::smsc(&[]).await else { return };
+    let mut settings = config(peer.port);
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], crate::service::free_port()));
+    let password = Hidden(Zeroizing::new("hush".into()));
+    settings.bind = SmppBind::Separate;
+    settings.outbind = Some(SmppOutbind { listen, system_id: "smsc".into(), password });
+    let mut running = Running::unbound(settings, Duration::ZERO);
+    running.up().await;
+    assert_eq!(peer.event("bound").await["mode"], "transmitter");
+    for (system_id, password) in [("smsc", "guess"), ("other", "hush")] {
+        peer.tell(json!({"cmd": "outbind", "port": listen.port(), "system_id": system_id, "password": password})).await;
+        peer.event("closed").await;
+    }
+    assert_eq!(running.carrier.counts().unwrap().links, 1, "a stranger was bound to");
+    peer.tell(json!({"cmd": "outbind", "port": listen.port(), "system_id": "smsc", "password": "hush"})).await;
+    assert_eq!(peer.event("bound").await["mode"], "receiver");
+    peer.tell(json!({"cmd": "deliver", "source": DEVICE, "dest": X, "text": "in"})).await;
+    assert_eq!(running.brought().await.text().1, "in");
+    running.submit("out").await.unwrap();
     running.stop().await;
 }
 

@@ -165,7 +165,7 @@ impl Running {
     /// Waits until this many links are bound.
     async fn links(&self, count: u64) {
         let up = async {
-            while self.carrier.counts().links != count {
+            while self.carrier.counts().unwrap().links != count {
                 sleep(Duration::from_millis(5)).await;
             }
         };
