@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::keyring::{FileKms, Keyring};
 use crate::phone::VirtualNumber;
 use crate::store::{
     self, AliasMode, AliasRow, AliasStatus, BlindIndex, Class, DISCLOSED, DeliveryStatus, Disclose, EntryFilter,
-    MessageRow, NoticeRow, Party, Progress, Recipient, Shown, SqliteStore, Store, Unknown,
+    MessageRow, NoticeRow, NumberRow, Party, PoolRow, Progress, Recipient, Shown, SqliteStore, Store, Traits, Unknown,
 };
 use crate::webhook::line::Resolve;
 use crate::webhook::{Created, NewEndpoint, Reach, WebhookError, Webhooks};
@@ -128,6 +129,8 @@ pub(super) struct House {
     pub(super) names: Arc<Names>,
     pub(super) tenant: TenantId,
     pub(super) business: Principal,
+    /// The next number of a pool.
+    numbers: AtomicU64,
     _folder: tempfile::TempDir,
 }
 
@@ -150,7 +153,18 @@ impl House {
         let webhooks = Webhooks::resolving(store.clone(), keyring.clone(), access.clone(), reach, names.clone());
         let tenant = access.create_tenant("root", "Market", Mode::Test, None).await.unwrap().id;
         let business = credential(&access, tenant, Role::Business).await;
-        Self { store, clock, access, keyring, webhooks, names, tenant, business, _folder: folder }
+        Self {
+            store,
+            clock,
+            access,
+            keyring,
+            webhooks,
+            names,
+            tenant,
+            business,
+            numbers: AtomicU64::new(447_700_900_000),
+            _folder: folder,
+        }
     }
 
     pub(super) async fn may(&self, audience: Option<&str>) -> Permit<Endpoints> {
@@ -185,12 +199,25 @@ impl House {
 
     /// An alias that was bound in an audience, and a message on it of which this may be known.
     pub(super) async fn message(&self, audience: Option<&str>, known: &Value) -> MessageRow {
-        let (now, pool) = (self.store.now(), ids::fresh());
+        let (now, pool, x) = (self.store.now(), ids::fresh(), self.numbers.fetch_add(1, Ordering::Relaxed));
+        let number = VirtualNumber::from_digits(x).unwrap();
+        let stock = PoolRow {
+            id: pool,
+            tenant: self.tenant,
+            name: format!("pool {x}"),
+            carrier: "sandbox".into(),
+            shared: false,
+            mode: Mode::Test,
+            low_water: None,
+            created_at: now,
+        };
+        let traits = Traits { capabilities: vec!["sms".into()], ..Traits::default() };
+        let in_stock = NumberRow { number, pool, traits, draining: false, aside: None, created_at: now };
         let alias = AliasRow {
             id: ids::fresh(),
             tenant: self.tenant,
             mode: AliasMode::Ax,
-            number: VirtualNumber::from_digits(447_700_900_000).unwrap(),
+            number,
             number_y: None,
             extension: None,
             pool,
@@ -236,6 +263,8 @@ impl House {
         };
         let event = Event { at: now, tenant: Some(self.tenant), actor: Actor::Worker, policy: None, what };
         let change = store::Change::telling(event)
+            .with(store::Write::Pool(stock))
+            .with(store::Write::Number(in_stock))
             .with(store::Write::BindAlias { alias: Box::new(alias), legs: Vec::new() })
             .with(store::Write::Message(Box::new(row.clone())));
         self.store.commit(change).await.unwrap();
