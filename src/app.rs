@@ -36,6 +36,7 @@ use crate::event::{Mode, Role};
 use crate::guard::{self, Guard};
 use crate::ids::{self, TenantId};
 use crate::keyring::Keyring;
+use crate::outreach::Outreach;
 use crate::phone::VirtualNumber;
 use crate::relay::Relay;
 use crate::rights::Rights;
@@ -53,6 +54,8 @@ pub struct App {
     pub log: Arc<Log>,
     /// Erasure.
     pub rights: Arc<Rights>,
+    /// Messages in tenants' own names.
+    pub outreach: Arc<Outreach>,
     config: Config,
     store: Arc<SqliteStore>,
     keyring: Arc<Keyring>,
@@ -171,7 +174,9 @@ impl App {
             ErasureLog::at(&config.erasures),
         );
         let webhooks = Webhooks::new(Arc::clone(&shared), Arc::clone(&keyring), Arc::clone(&access), reach(&config));
+        let outreach = Outreach::new(Arc::clone(&shared), Arc::clone(&vault), Arc::clone(&keyring));
         Ok(Self {
+            outreach: Arc::new(outreach),
             webhooks: Arc::new(webhooks),
             rights: Arc::new(rights),
             log: Arc::new(Log::new(shared)),
@@ -306,6 +311,7 @@ impl App {
             verify: Arc::clone(&self.verify),
             alias: Arc::clone(&self.alias),
             dispatch: Arc::clone(&self.dispatch),
+            outreach: Arc::clone(&self.outreach),
             rights: Arc::clone(&self.rights),
             webhooks: Arc::clone(&self.webhooks),
             log: Arc::clone(&self.log),

@@ -79,6 +79,21 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// The date of a day, so many after the Unix epoch: `2026-01-31`.
+pub fn date(day: i64) -> String {
+    let text = Timestamp(day.saturating_mul(DAY)).to_string();
+    text.get(..10).unwrap_or(&text).to_owned()
+}
+
+/// The day, so many after the Unix epoch, of a date or of an RFC 3339 date-time.
+pub fn day(text: &str) -> Option<i64> {
+    let moment = match text.len() {
+        10 => Timestamp::parse(&format!("{text}T00:00:00Z")),
+        _ => Timestamp::parse(text),
+    };
+    Some(moment?.0.div_euclid(DAY))
+}
+
 /// Milliseconds.
 const DAY: i64 = 86_400_000;
 

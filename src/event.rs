@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::ids::{
-    AliasId, ApprovalId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TenantId, VerificationId, WebhookId,
+    AliasId, ApprovalId, ComplaintId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TemplateId, TenantId,
+    VerificationId, WebhookId,
 };
 use crate::phone::VirtualNumber;
 
@@ -346,6 +347,51 @@ pub enum What {
     MessageDelivered { message: MessageId, status: String, failure: Option<String> },
     #[serde(rename = "message.undelivered")]
     MessageUndelivered { message: MessageId, subject: SubjectId, reason: String },
+    /// A tenant's own message to a person is accepted and will be sent.
+    #[serde(rename = "message.accepted")]
+    MessageAccepted {
+        message: MessageId,
+        subject: SubjectId,
+        class: String,
+        parts: u64,
+        sender: Option<String>,
+        template: Option<TemplateId>,
+    },
+    /// Many of them in one request, of which this entry names some: `part` of `parts`, `count` in all. The message and
+    /// the person stand at the same place of the two lists.
+    #[serde(rename = "message.batch_accepted")]
+    MessagesAccepted {
+        part: u64,
+        parts: u64,
+        count: u64,
+        refused: u64,
+        messages: Vec<MessageId>,
+        subjects: Vec<SubjectId>,
+    },
+    /// A tenant's own message was not accepted, and why.
+    #[serde(rename = "message.refused")]
+    MessageRefused { subject: SubjectId, class: String, reason: String },
+    /// A person is spared messages.
+    #[serde(rename = "suppression.added")]
+    SuppressionAdded { subject: SubjectId, scope: String, source: String },
+    /// Many people in one request, of which this entry names some.
+    #[serde(rename = "suppression.batch_added")]
+    SuppressionsAdded { part: u64, parts: u64, count: u64, refused: u64, subjects: Vec<SubjectId> },
+    /// A person is no longer spared messages: of one scope, or any.
+    #[serde(rename = "suppression.lifted")]
+    SuppressionLifted { subject: SubjectId, scope: Option<String>, source: String },
+    #[serde(rename = "complaint.filed")]
+    ComplaintFiled { complaint: ComplaintId, subject: SubjectId, message: Option<MessageId>, carrier: Option<String> },
+    #[serde(rename = "template.created")]
+    TemplateCreated { template: TemplateId, name: String, class: String },
+    #[serde(rename = "template.deleted")]
+    TemplateDeleted { template: TemplateId },
+    /// What a tenant says about itself is another; `fields` names what was set.
+    #[serde(rename = "tenant.changed")]
+    TenantChanged { fields: String },
+    /// So much, in percent, of what a day's messages may cost is spent: by a tenant, through an alias, by a stranger.
+    #[serde(rename = "alert.spend")]
+    SpendAlert { cap: String, alias: Option<AliasId>, share: u64 },
     /// A receipt that names no message of ours (yet); kept for a while in case its submission is still being recorded.
     #[serde(rename = "receipt.unmatched")]
     ReceiptUnmatched { carrier: String },

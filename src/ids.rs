@@ -47,6 +47,10 @@ id!(/// Where a tenant is told of events.
     WebhookId, Webhook, "whk");
 id!(/// One event as tenants are told of it: its place in the log under a key of the tenant's. Only the keyring makes it.
     EventId, Event, "evt");
+id!(/// A text that a tenant sends again and again.
+    TemplateId, TemplateKind, "tpl");
+id!(/// Somebody's complaint.
+    ComplaintId, ComplaintKind, "cmp");
 id!(/// One HTTP request.
     RequestId, Request, "req");
 id!(/// One entry of the delivery outbox.

@@ -28,6 +28,8 @@ pub struct Metrics {
     pub events: IntCounterVec,
     /// Requests refused because a daily budget had too little left, by budget.
     pub budget_refusals: IntCounterVec,
+    /// A tenant's own messages that were refused, by rule.
+    pub message_refusals: IntCounterVec,
     /// HTTP answers, by route template, method and status.
     pub requests: IntCounterVec,
     /// Seconds from request to answer, by route template.
@@ -108,6 +110,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         budget_refusals: registered(
             &registry,
             counters("bauta_budget_refusals_total", "Requests beyond a daily budget", &["budget"]),
+        ),
+        message_refusals: registered(
+            &registry,
+            counters("bauta_messages_refused_total", "A tenant's own messages refused, by rule", &["reason"]),
         ),
         requests: registered(
             &registry,

@@ -55,8 +55,26 @@ actions! {
     AliasChange,
     /// Give an alias up.
     AliasRelease,
-    /// Write to a party of an alias.
+    /// Write to a party of an alias, or to a person in the tenant's own name.
     MessageSend,
+    /// See what became of a message.
+    MessageRead,
+    /// See the tenant's templates.
+    TemplateRead,
+    /// Make and remove templates.
+    TemplateManage,
+    /// See who asked to be spared messages.
+    SuppressionRead,
+    /// Spare people messages, and take that back.
+    SuppressionManage,
+    /// File a person's complaint.
+    ComplaintFile,
+    /// See what messages came to.
+    UsageRead,
+    /// See what the tenant says about itself.
+    TenantRead,
+    /// Change what the tenant says about itself.
+    TenantChange,
     /// Make pools and add numbers.
     PoolManage,
     /// See pools and their counts.

@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
@@ -164,10 +165,14 @@ fn grant(caller: Caller<'_>, verdict: Verdict, directory: &Directory) -> Grant {
         Caller::Credential(p) => (Some(p.credential), p.brand.clone(), p.audience.clone()),
         Caller::Terminal(t) => (None, t.tenant.name.clone(), None),
     };
+    let profile = directory.profile(caller.tenant());
     Grant {
         tenant: caller.tenant(),
         mode: caller.mode(),
-        brand,
+        brand: profile.brand.clone().unwrap_or(brand),
+        profile,
+        terms: Arc::clone(policies.terms()),
+        suppressions: directory.has_suppressions(caller.tenant()),
         actor: caller.actor(),
         credential,
         audience,

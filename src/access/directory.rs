@@ -17,7 +17,7 @@ use super::principal::Standing;
 use crate::clock::Timestamp;
 use crate::event::{Mode, Role};
 use crate::ids::{AliasId, CredentialId, TenantId};
-use crate::store::{CredentialRow, DirectoryRows, TenantRow};
+use crate::store::{CredentialRow, DirectoryRows, Profile, TenantRow};
 
 /// One snapshot.
 pub(super) struct Directory {
@@ -31,6 +31,7 @@ pub(super) struct Directory {
     policies: Arc<Policies>,
     erasures: HashSet<TenantId>,
     suppressions: HashSet<TenantId>,
+    profiles: HashMap<TenantId, Arc<Profile>>,
     pub(super) memo: Memo,
 }
 
@@ -108,6 +109,7 @@ impl Directory {
             policies,
             erasures: rows.erasures.into_iter().collect(),
             suppressions: rows.suppressions.into_iter().collect(),
+            profiles: rows.profiles.into_iter().map(|(tenant, profile)| (tenant, Arc::new(profile))).collect(),
             memo: Memo::default(),
         };
         rows.credentials.into_iter().for_each(|row| directory.add(row));
@@ -141,6 +143,7 @@ impl Directory {
             policies: Arc::clone(&self.policies),
             erasures: self.erasures.clone(),
             suppressions: self.suppressions.clone(),
+            profiles: self.profiles.clone(),
             memo: Memo::default(),
         }
     }
@@ -194,6 +197,11 @@ impl Directory {
     /// Whether anyone asked to be spared messages of the tenant.
     pub(super) fn has_suppressions(&self, tenant: TenantId) -> bool {
         self.suppressions.contains(&tenant)
+    }
+
+    /// What the tenant says about itself.
+    pub(super) fn profile(&self, tenant: TenantId) -> Arc<Profile> {
+        self.profiles.get(&tenant).cloned().unwrap_or_default()
     }
 
     pub(super) fn frozen(&self) -> &Frozen {

@@ -4,6 +4,8 @@
 //! void once the tenant, the alias or the credential behind them is frozen; a delivery also once its credential ended.
 //! No caller can ask for these permits: their resources are not in the schema.
 
+use std::sync::Arc;
+
 use super::directory::{Directory, Frozen};
 use super::permit::{Calling, Crossing, Delivery, Grant, Permit, Upkeep};
 use super::{Access, Allowance, Denied};
@@ -102,17 +104,21 @@ impl Access {
     }
 
     /// What an order of this tenant is before anything is known of its cause.
-    fn order(&self, tenant: TenantId, mode: Mode, brand: &str) -> Grant {
+    fn order(&self, tenant: TenantId, mode: Mode, name: &str) -> Grant {
+        let (profile, policies) = (self.directory().profile(tenant), self.policies());
         Grant {
             tenant,
             mode,
-            brand: brand.to_owned(),
+            brand: profile.brand.clone().unwrap_or_else(|| name.to_owned()),
+            profile,
+            terms: Arc::clone(policies.terms()),
+            suppressions: self.directory().has_suppressions(tenant),
             actor: Actor::Worker,
             credential: None,
             audience: None,
             sees_all: false,
             erasures: self.directory().has_erasures(tenant),
-            policy: self.policies().version().to_owned(),
+            policy: policies.version().to_owned(),
             allowance: Allowance::default(),
             approval: None,
         }

@@ -10,11 +10,14 @@
 //! fn twice<R>(permit: &bauta::access::Permit<R>) -> bauta::access::Permit<R> { permit.clone() }
 //! ```
 
+use std::sync::Arc;
+
 use super::Allowance;
 use crate::clock::Timestamp;
 use crate::event::{Actor, Event, Mode, Role, What};
-use crate::ids::{AliasId, ApprovalId, CredentialId, TenantId, VerificationId, WebhookId};
-use crate::store::{Change, OutboxRow, Write};
+use crate::guard::Terms;
+use crate::ids::{AliasId, ApprovalId, CredentialId, MessageId, TenantId, VerificationId, WebhookId};
+use crate::store::{Change, OutboxRow, Profile, Write};
 
 /// One action on one resource, allowed.
 pub struct Permit<R> {
@@ -36,6 +39,12 @@ pub(super) struct Grant {
     /// Whether sealed tokens of the tenant were ever erased.
     pub(super) erasures: bool,
     pub(super) policy: String,
+    /// What the tenant says about itself.
+    pub(super) profile: Arc<Profile>,
+    /// What messages may say and cost.
+    pub(super) terms: Arc<Terms>,
+    /// Whether anyone asked to be spared messages of the tenant.
+    pub(super) suppressions: bool,
     /// What the credential may spend in a day.
     pub(super) allowance: Allowance,
     /// The second person's word that this permit stands on, if it needs one.
@@ -65,6 +74,21 @@ impl<R> Permit<R> {
     /// The tenant's name as people know it.
     pub fn brand(&self) -> &str {
         &self.grant.brand
+    }
+
+    /// What the tenant says about itself.
+    pub fn profile(&self) -> &Profile {
+        &self.grant.profile
+    }
+
+    /// What messages may say and cost, as the policies have it that decided.
+    pub fn terms(&self) -> &Terms {
+        &self.grant.terms
+    }
+
+    /// Whether anyone asked to be spared messages of the tenant, so that sending one has to look.
+    pub fn has_suppressions(&self) -> bool {
+        self.grant.suppressions
     }
 
     /// The credential that asked, if one did.
@@ -176,6 +200,9 @@ impl<R> Permit<R> {
             sees_all: partner.is_none(),
             erasures: true,
             policy: "test".into(),
+            profile: Arc::default(),
+            terms: Arc::default(),
+            suppressions: true,
             allowance: Allowance::for_test(100_000),
             approval: None,
         };
@@ -302,6 +329,23 @@ AliasRef {
 });
 resource!(/// The caller's aliases.
     AliasList {});
+resource!(/// Messages in the tenant's own name.
+    NewMessage {});
+resource!(/// One message.
+MessageRef {
+    /// Which.
+    id: MessageId,
+});
+resource!(/// The tenant's templates.
+    Templates {});
+resource!(/// Who asked to be spared messages.
+    Suppressions {});
+resource!(/// Complaints.
+    Complaints {});
+resource!(/// What messages came to.
+    UsageCounts {});
+resource!(/// What the tenant says about itself.
+    TenantProfile {});
 resource!(/// Pools and their numbers.
     Pools {});
 resource!(/// Where the tenant is told of events.

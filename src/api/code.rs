@@ -188,12 +188,24 @@ codes! {
         "The two tokens stand for one person.";
     Unroutable "unroutable" UNPROCESSABLE_ENTITY "Unroutable"
         "No route leads to this destination.";
+    TextTooLong "text_too_long" UNPROCESSABLE_ENTITY "Text too long"
+        "The text needs more than 10 parts of a message.";
+    SenderNotRegistered "sender_not_registered" UNPROCESSABLE_ENTITY "Sender not registered"
+        "The sender is none that the tenant registered for this country and class, and no number of a pool that it may use.";
+    TemplateMismatch "template_mismatch" UNPROCESSABLE_ENTITY "Variables do not fit"
+        "The template needs a variable that is not there, or does not know one that is; or its class is another.";
+    Suppressed "suppressed" UNPROCESSABLE_ENTITY "Person asked to be spared"
+        "The person asked not to get messages of this kind. Only they can take that back, or whoever entered it.";
+    ContentRefused "content_refused" UNPROCESSABLE_ENTITY "Content refused"
+        "The text breaks a rule of the content policy that it has to pass: a word, a link, its length, or a repetition.";
     IdempotencyMismatch "idempotency_mismatch" UNPROCESSABLE_ENTITY "Idempotency-Key reused"
         "This Idempotency-Key was used with another body.";
     RateLimited "rate_limited" TOO_MANY_REQUESTS "Too many requests"
         "A limit is reached. Try again after `Retry-After` seconds.";
     BudgetExhausted "budget_exhausted" TOO_MANY_REQUESTS "Daily budget exhausted"
         "The credential's budget of the day has less left than this needs; nothing was done. It starts anew at midnight UTC.";
+    SpendCapReached "spend_cap_reached" TOO_MANY_REQUESTS "Spend cap reached"
+        "The day's cap on messages has less left than this needs; nothing was sent. It starts anew at midnight UTC.";
     Internal "internal" INTERNAL_SERVER_ERROR "Internal error"
         "Something went wrong on our side; the request_id finds it in the log.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "Unavailable"

@@ -7,6 +7,7 @@ use crate::alias::AliasError;
 use crate::audit::LogError;
 use crate::guard::GuardError;
 use crate::keyring::KeyError;
+use crate::outreach::OutreachError;
 use crate::rights::RightsError;
 use crate::store::VerificationStatus;
 use crate::vault::VaultError;
@@ -106,6 +107,28 @@ pub(super) fn refused(code: &'static str) -> Problem {
     }
 }
 
+impl From<OutreachError> for Problem {
+    fn from(error: OutreachError) -> Self {
+        match error {
+            OutreachError::NotFound => Self::new(Code::NotFound),
+            OutreachError::Suppressed => Self::new(Code::Suppressed),
+            OutreachError::Content(_) => Self::new(Code::ContentRefused),
+            OutreachError::CapReached { retry_after } => Self::capped(retry_after),
+            OutreachError::Sender => Self::at(Code::SenderNotRegistered, "sender"),
+            OutreachError::Mismatch => Self::at(Code::TemplateMismatch, "variables"),
+            OutreachError::NumberInText(field) => Self::at(Code::NumberInText, field),
+            OutreachError::TooLong => Self::at(Code::TextTooLong, "text"),
+            OutreachError::Invalid(field) => Self::at(Code::InvalidField, field),
+            OutreachError::Missing(field) => Self::at(Code::MissingField, field),
+            OutreachError::Exists => Self::new(Code::AlreadyExists),
+            OutreachError::TooMany => Self::new(Code::BatchTooLarge),
+            OutreachError::Store(error) => error.into(),
+            OutreachError::Key(error) => error.into(),
+            OutreachError::Vault(error) => error.into(),
+        }
+    }
+}
+
 impl From<RightsError> for Problem {
     fn from(error: RightsError) -> Self {
         match error {
@@ -132,6 +155,7 @@ impl From<VerifyError> for Problem {
             VerifyError::Refused { field, .. } => Self::at(Code::InvalidField, field),
             VerifyError::Malformed => Self::at(Code::InvalidField, "code"),
             VerifyError::Limited { retry_after } => Self::limited(retry_after),
+            VerifyError::CapReached { retry_after } => Self::capped(retry_after),
             VerifyError::Busy => Self::limited(RACE_RETRY),
             VerifyError::Store(error) => error.into(),
             VerifyError::Scratch(error) => error.into(),

@@ -32,6 +32,11 @@ impl Typed {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The text itself.
+    pub fn into_text(self) -> Zeroizing<String> {
+        self.0
+    }
 }
 
 impl<'de> Deserialize<'de> for Typed {

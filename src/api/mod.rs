@@ -28,6 +28,7 @@ mod health;
 mod idempotency;
 mod list;
 mod lookup;
+mod messages;
 mod metrics;
 mod oauth;
 pub mod openapi;
@@ -40,10 +41,13 @@ mod rights;
 mod routes;
 mod sandbox;
 mod signed;
+mod suppressions;
+mod templates;
 mod tenant;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod usage;
 mod verifications;
 mod webhooks;
 
@@ -64,6 +68,7 @@ use crate::carrier::{HttpCarrier, Inbox, Sandbox};
 use crate::dispatch::Dispatch;
 use crate::guard::Guard;
 use crate::keyring::Keyring;
+use crate::outreach::Outreach;
 use crate::rights::Rights;
 use crate::store::{Scratch, Store};
 use crate::vault::Vault;
@@ -82,6 +87,8 @@ pub struct Api {
     pub alias: Arc<Alias>,
     /// Routes.
     pub dispatch: Arc<Dispatch>,
+    /// Messages in a tenant's own name, and what goes with them.
+    pub outreach: Arc<Outreach>,
     /// Erasure, export, change of number.
     pub rights: Arc<Rights>,
     /// Endpoints that are told of events.
@@ -156,6 +163,9 @@ fn all(config: &mut ServiceConfig) {
         .service(resource("/v1/verifications/{id}/resend").route(post().to(verifications::resend)))
         .service(resource("/v1/verifications/{id}/cancel").route(post().to(verifications::cancel)))
         .service(resource("/v1/verifications/{id}").route(get().to(verifications::read)))
+        .service(resource("/v1/messages").route(post().to(messages::create)))
+        .service(resource("/v1/messages/batch").route(post().to(messages::create_batch)))
+        .service(resource("/v1/messages/{id}").route(get().to(messages::read)))
         .service(resource("/v1/aliases").route(post().to(aliases::create)).route(get().to(aliases::list)))
         .service(resource("/v1/aliases/batch").route(post().to(alias_batch::create)))
         .service(resource("/v1/aliases/{id}/messages").route(get().to(aliases::messages)))
@@ -175,6 +185,20 @@ fn arrangements(config: &mut ServiceConfig) {
         .service(resource("/v1/subjects/erase").route(post().to(rights::erase)))
         .service(resource("/v1/subjects/export").route(post().to(rights::export)))
         .service(resource("/v1/subjects/change-number").route(post().to(rights::change_number)))
+        .service(resource("/v1/templates").route(post().to(templates::create)).route(get().to(templates::list)))
+        .service(resource("/v1/templates/{id}").route(get().to(templates::read)).route(delete().to(templates::delete)))
+        .service(
+            resource("/v1/suppressions").route(post().to(suppressions::create)).route(get().to(suppressions::list)),
+        )
+        .service(resource("/v1/suppressions/batch").route(post().to(suppressions::create_batch)))
+        .service(
+            resource("/v1/suppressions/{token}")
+                .route(get().to(suppressions::read))
+                .route(delete().to(suppressions::delete)),
+        )
+        .service(resource("/v1/complaints").route(post().to(suppressions::complain)))
+        .service(resource("/v1/usage").route(get().to(usage::usage)))
+        .service(resource("/v1/stats").route(get().to(usage::stats)))
         .service(resource("/v1/pools").route(post().to(pools::create)).route(get().to(pools::list)))
         .service(resource("/v1/pools/{id}/numbers").route(post().to(pools::add)).route(get().to(pools::numbers)))
         .service(
@@ -211,7 +235,7 @@ fn arrangements(config: &mut ServiceConfig) {
         .service(resource("/v1/policies/{version}").route(get().to(policies::read)))
         .service(resource("/v1/freeze").route(post().to(tenant::freeze)))
         .service(resource("/v1/thaw").route(post().to(tenant::thaw)))
-        .service(resource("/v1/tenant").route(get().to(tenant::read)))
+        .service(resource("/v1/tenant").route(get().to(tenant::read)).route(patch().to(tenant::change)))
         .service(resource("/v1/audit/entries").route(get().to(audit::entries)))
         .service(resource("/sandbox/messages").route(get().to(sandbox::read)).route(post().to(sandbox::write)));
 }

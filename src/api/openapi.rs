@@ -17,8 +17,9 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::code::Code;
 use super::{
-    alias_batch, aliases, approvals, audit, carriers, credentials, exchange, health, lookup, oauth, policies, pools,
-    problem, reveal, rights, routes, sandbox, tenant, tokens, verifications, webhooks,
+    alias_batch, aliases, approvals, audit, carriers, credentials, exchange, health, lookup, messages, oauth, policies,
+    pools, problem, reveal, rights, routes, sandbox, suppressions, templates, tenant, tokens, usage, verifications,
+    webhooks,
 };
 
 #[derive(OpenApi)]
@@ -37,6 +38,11 @@ use super::{
         verifications::read, verifications::jwks,
         aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages,
         alias_batch::create,
+        messages::create, messages::create_batch, messages::read,
+        templates::create, templates::list, templates::read, templates::delete,
+        suppressions::create, suppressions::create_batch, suppressions::list, suppressions::read,
+        suppressions::delete, suppressions::complain,
+        usage::usage, usage::stats,
         pools::create, pools::list, pools::read, pools::change, pools::numbers, pools::add, pools::drain,
         pools::quarantine, pools::restore,
         webhooks::create, webhooks::list, webhooks::read, webhooks::change, webhooks::delete, webhooks::rotate,
@@ -45,7 +51,7 @@ use super::{
         credentials::create, credentials::list, credentials::rotate, credentials::delete, credentials::revoke,
         approvals::list, approvals::read, approvals::approve, approvals::deny,
         policies::propose, policies::list, policies::read, policies::activate, policies::withdraw,
-        tenant::read, tenant::freeze, tenant::thaw,
+        tenant::read, tenant::change, tenant::freeze, tenant::thaw,
         audit::entries,
         oauth::token, oauth::metadata,
         sandbox::read, sandbox::write,
@@ -58,6 +64,7 @@ use super::{
         (name = "Subjects", description = "What people have a right to: erasure, export, a change of number."),
         (name = "Verifications", description = "Prove that a person holds a number."),
         (name = "Aliases", description = "Bind people to a virtual number."),
+        (name = "Messages", description = "What a tenant sends in its own name: messages, templates, who is spared them."),
         (name = "Pools", description = "The stock of virtual numbers."),
         (name = "Webhooks", description = "Where the tenant is told of events."),
         (name = "Routes", description = "Which carriers messages take, and why."),

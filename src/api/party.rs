@@ -12,6 +12,8 @@ use super::extract::Call;
 use super::fields::{self, Typed};
 use super::problem::Problem;
 use crate::access::{Permit, Resource};
+use crate::phone::Bearing;
+use crate::token::Token;
 use crate::vault::Holder;
 
 /// Who is meant.
@@ -66,6 +68,29 @@ pub async fn addressee<R: Resource>(call: &Call, permit: &Permit<R>, to: &To) ->
             let number = fields::number(&typed.number, None, call.caller.mode, true)?.number;
             vault.reachable(&number, call.caller.mode).await?;
             Ok(vault.hold(permit, &number).await?)
+        }
+    }
+}
+
+/// The person that `to` means, who is to be sent something, with where they are and their token in the caller's audience.
+pub async fn destination<R: Resource>(
+    call: &Call,
+    permit: &Permit<R>,
+    to: &To,
+) -> Result<(Holder, Bearing, Token), Problem> {
+    let vault = &call.api.vault;
+    match to {
+        To::Token(text) => {
+            let token = fields::token(text)?;
+            let (holder, bearing) = vault.destination(permit, &token).await?;
+            Ok((holder, bearing, token))
+        }
+        To::Number(typed) => {
+            let number = fields::number(&typed.number, None, call.caller.mode, true)?.number;
+            vault.reachable(&number, call.caller.mode).await?;
+            let holder = vault.hold(permit, &number).await?;
+            let token = vault.token_of(permit.tenant(), holder.record, permit.audience()).await?;
+            Ok((holder, Bearing::with_region(&number), token))
         }
     }
 }

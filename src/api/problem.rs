@@ -109,6 +109,11 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..Self::new(Code::BudgetExhausted) }
     }
 
+    /// A cap of the day that is reached until `retry_after` has passed.
+    pub fn capped(retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Code::SpendCapReached) }
+    }
+
     /// A store that cannot be used; `cause` is for the log.
     pub fn unavailable(cause: impl fmt::Display) -> Self {
         Self::later(Code::Unavailable, cause)
@@ -232,6 +237,7 @@ impl From<Conflict> for Problem {
             Conflict::Missing => Code::NotFound,
             Conflict::NumberInPool => Code::NumberInPool,
             Conflict::BudgetExhausted => Code::BudgetExhausted,
+            Conflict::CapReached => Code::SpendCapReached,
             Conflict::ApprovalOver => Code::ApprovalDecided,
             Conflict::ApprovalUsed => Code::ApprovalUsed,
             Conflict::AliasOver => Code::AliasExpired,

@@ -51,7 +51,7 @@ use crate::carrier::{Address, Carrier, Submission};
 use crate::ids;
 use crate::keyring::{Keyring, TenantKeys};
 use crate::phone::{Bearing, PhoneNumber};
-use crate::store::{PartId, Store};
+use crate::store::{Class, Counted, PartId, Store};
 use crate::vault::Vault;
 
 /// The ways out.
@@ -110,6 +110,7 @@ impl Dispatch {
         let keys = self.keyring.tenant(permit.tenant()).await?;
         let number = self.open(permit, &keys, &parcel.to).await?;
         let subject = keys.subject(keys.index(&number));
+        let counted = counted(permit, parcel.class, &number);
         let snapshot = self.table.load();
         let of_tenant = snapshot.of_tenant(permit.tenant());
         let bearing = self.bearing(&number, of_tenant, &snapshot);
@@ -138,7 +139,9 @@ impl Dispatch {
             let way = Way { carrier: carrier.as_ref(), country: asked.country, rule };
             let tried = self.submit(permit, &way, parcel, number, end).await;
             let goes_on = matches!(tried, Err(DispatchError::Unavailable | DispatchError::Throttled { .. }));
-            outcome = sooner(outcome, tried.map(|ids| Sent { carrier: carrier.name().to_owned(), ids, subject }));
+            let carrier = carrier.name().to_owned();
+            let sent = tried.map(|ids| Sent { carrier, ids, subject, counted: counted.clone() });
+            outcome = sooner(outcome, sent);
             if !goes_on {
                 break;
             }
@@ -241,6 +244,13 @@ impl Way<'_> {
             }
         }
     }
+}
+
+/// What a message counts as. A number of no country counts apart.
+fn counted(permit: &Permit<Delivery>, class: Class, number: &PhoneNumber) -> Counted {
+    let to = Bearing::with_region(number);
+    let price = permit.terms().prices.part(&to, class);
+    Counted { class, country: to.region().map(str::to_owned), price }
 }
 
 /// What a hand-over says about the carrier. A link that was down to begin with is told by the link itself.

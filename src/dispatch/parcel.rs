@@ -6,7 +6,7 @@ use crate::carrier::SubmitError;
 use crate::ids::{AliasId, RecordId, SubjectId};
 use crate::keyring::KeyError;
 use crate::phone::VirtualNumber;
-use crate::store::{Class, PartId, Sealed, StoreError};
+use crate::store::{Class, Counted, PartId, Sealed, StoreError};
 use crate::vault::VaultError;
 
 /// One message to one person.
@@ -52,6 +52,8 @@ pub struct Sent {
     pub ids: Vec<PartId>,
     /// Whom it was for, as events name a person.
     pub subject: SubjectId,
+    /// What it counts as.
+    pub counted: Counted,
 }
 
 /// Why a message was not handed over, as a decision: try again, or never.

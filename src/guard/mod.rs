@@ -5,9 +5,12 @@
 //! HMAC, never a number or a client's text; nothing here stands between a person and the check of a pending code, so
 //! that nobody can lock somebody else out. Called by `vault`, `verify`, `relay`, `alias` and the API's edge.
 
+pub mod content;
 mod enumeration;
 mod limit;
+pub mod spend;
 pub mod suppression;
+mod terms;
 mod text;
 
 #[cfg(test)]
@@ -16,5 +19,6 @@ mod tests;
 pub use enumeration::{Enumeration, Suspicion};
 pub(crate) use limit::day;
 pub use limit::{Guard, GuardError, Limits};
+pub use terms::Terms;
 pub(crate) use text::is_unprintable;
 pub use text::{Label, LabelError, number_in_text};

@@ -4,8 +4,10 @@
 
 pub mod code;
 mod gsm7;
+mod plain;
 mod segment;
 mod text;
 
+pub use plain::{plain, thrifty};
 pub use segment::{MAX_SEGMENTS, Reference, Segment, TooLong, segments, segments_under};
 pub use text::{Alphabet, Encoded, Unreadable};

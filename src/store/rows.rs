@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outreach::Profile;
 use super::proofs::Proofs;
 use super::traffic::DeliveryStatus;
 use crate::clock::Timestamp;
@@ -73,6 +74,8 @@ pub struct DirectoryRows {
     pub policy: Option<String>,
     /// The tenants of which sealed tokens were erased: opening one looks at the list.
     pub erasures: Vec<TenantId>,
+    /// What tenants say about themselves, those that said something.
+    pub profiles: Vec<(TenantId, Profile)>,
     /// The tenants that people asked to be spared messages of: their deliveries look at the list.
     pub suppressions: Vec<TenantId>,
     /// The tenants that are erased; they are not among `tenants`.

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use crate::clock::Timestamp;
 use crate::event::{Event, Leaf, Mode};
 use crate::ids::{
-    AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, SuppressionId, TenantId, VerificationId,
-    WebhookId,
+    AliasId, ApprovalId, CredentialId, MessageId, OutboxId, PoolId, RecordId, SuppressionId, TemplateId, TenantId,
+    VerificationId, WebhookId,
 };
 use crate::phone::VirtualNumber;
 use crate::store::aliases::*;
@@ -23,6 +23,7 @@ use crate::store::crossing::{CrossingStore, CrossingWrite};
 use crate::store::holding::Holding;
 use crate::store::keys::*;
 use crate::store::lookalike::{LookalikeMark, LookalikeRow};
+use crate::store::outreach::*;
 use crate::store::policies::*;
 use crate::store::rights::*;
 use crate::store::routes::*;
@@ -231,6 +232,35 @@ pub trait Store: AliasStore + CrossingStore + Notices {
         after: Option<MessageId>,
         limit: u32,
     ) -> Result<Vec<MessageRow>, StoreError>;
+    /// The last message that a tenant itself sent to a person.
+    async fn last_message(&self, _tenant: TenantId, _index: BlindIndex) -> Result<Option<MessageRow>, StoreError> {
+        Ok(None)
+    }
+    /// One template.
+    async fn template(&self, _tenant: TenantId, _id: TemplateId) -> Result<Option<TemplateRow>, StoreError> {
+        Ok(None)
+    }
+    /// The template of this name.
+    async fn template_named(&self, _tenant: TenantId, _name: &str) -> Result<Option<TemplateRow>, StoreError> {
+        Ok(None)
+    }
+    /// A tenant's templates, newest first, after the id `after`.
+    async fn templates(
+        &self,
+        _tenant: TenantId,
+        _after: Option<TemplateId>,
+        _limit: u32,
+    ) -> Result<Vec<TemplateRow>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// What a tenant's messages of some days came to.
+    async fn usage(&self, _filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// What a tenant's verifications came to, from one day (since the epoch) to another.
+    async fn conversion(&self, _tenant: TenantId, _from: i64, _to: i64) -> Result<Conversion, StoreError> {
+        Ok(Conversion::default())
+    }
     /// From what a person asked a tenant to be spared.
     async fn suppressed(&self, _tenant: TenantId, _index: BlindIndex) -> Result<Vec<Scope>, StoreError> {
         Ok(Vec::new())
@@ -352,6 +382,9 @@ pub enum Conflict {
     /// As many wait already as may.
     #[error("too many wait")]
     TooMany,
+    /// A cap of the day has less left.
+    #[error("the cap is reached")]
+    CapReached,
     /// What the change refers to is not there.
     #[error("not there")]
     Missing,
@@ -406,6 +439,8 @@ pub struct Committed {
     pub notified: Vec<(TenantId, WebhookId)>,
     /// The places in the log of what [`Write::NotifyAgain`] puts before an endpoint once more, in order.
     pub again: Vec<u64>,
+    /// The caps that [`Write::Spending`] brought near their end for the first time of the day.
+    pub near: Vec<NearCap>,
     /// What [`Write::Erase`] and [`Write::ForgetMessages`] took away.
     pub erased: Erased,
 }
@@ -549,6 +584,20 @@ pub enum Write {
 
     /// A new message.
     Message(Box<MessageRow>),
+    /// Why a message did not arrive, as a short class.
+    NoteFailure { tenant: TenantId, message: MessageId, failure: String },
+    /// What a tenant says about itself, in place of what it said before.
+    SetProfile { tenant: TenantId, profile: Box<Profile> },
+    /// A new template; [`Conflict::Exists`] if there is one of this name, [`Conflict::TooMany`] beyond a thousand.
+    Template(Box<TemplateRow>),
+    /// Forgets a template; [`Conflict::Missing`].
+    RemoveTemplate { tenant: TenantId, id: TemplateId },
+    /// A complaint; [`Conflict::Exists`] if there is one of this message.
+    Complaint(Box<ComplaintRow>),
+    /// Spends against a cap of the day; [`Conflict::CapReached`] fails the whole change.
+    Spending(Spending),
+    /// Notes that a share of a cap was told of; [`Conflict::Taken`] if it was before, today.
+    TellCap { tenant: TenantId, payer: Payer, share: u8 },
     /// Spares a person messages; once is enough.
     Suppress(Suppression),
     /// Takes suppressions of a person back: of these scopes, or of every one if there are none.
@@ -566,7 +615,7 @@ pub enum Write {
     /// Puts a task off.
     PutOff { id: OutboxId, until: Timestamp, attempts: u32 },
     /// A carrier took a task: remembers under which ids it took the parts, and settles receipts that came early.
-    RecordSubmission { carrier: String, tenant: TenantId, task: Task, ids: Vec<PartId> },
+    RecordSubmission { carrier: String, tenant: TenantId, task: Task, ids: Vec<PartId>, counted: Counted },
     /// Sets a task's delivery status, unless that would go backwards; a message's body goes once it is final.
     SetDelivery { tenant: TenantId, task: Task, status: DeliveryStatus },
     /// A carrier's word on one part. Kept for later if no submission has that id yet.

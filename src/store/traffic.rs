@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outreach::Registration;
 use super::rows::{BlindIndex, Sealed};
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, CredentialId, MessageId, OutboxId, RecordId, TenantId, VerificationId};
@@ -139,6 +140,8 @@ pub struct Asked {
     pub audience: Option<String>,
     /// The person under the tenant's `index` key.
     pub party: BlindIndex,
+    /// Under what its sender is registered, where that is asked for.
+    pub registration: Option<Registration>,
 }
 
 /// What carriers made of a message.

@@ -94,6 +94,31 @@ impl Vault {
         Ok(holder)
     }
 
+    /// The same, with where the person is.
+    ///
+    /// # Errors
+    /// As [`Self::addressee`].
+    pub async fn destination<R: Resource>(
+        &self,
+        permit: &Permit<R>,
+        token: &Token,
+    ) -> Result<(Holder, Bearing), VaultError> {
+        let holder = self.resolve(permit, token).await?;
+        let row = self.live(permit.tenant(), holder.record).await?;
+        let number = self.keys(permit.tenant()).await?.open_number(holder.record, &row.number)?;
+        self.reachable(&number, permit.mode()).await?;
+        Ok((holder, Bearing::with_region(&number)))
+    }
+
+    /// Where the person behind a record is.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`] if the record is gone.
+    pub async fn bearing_behind(&self, tenant: TenantId, record: RecordId) -> Result<Bearing, VaultError> {
+        let row = self.live(tenant, record).await?;
+        Ok(Bearing::with_region(&self.keys(tenant).await?.open_number(record, &row.number)?))
+    }
+
     /// Whether something may be sent to a number: not if its type is no destination, nor if it is a pool's of
     /// this mode, which is nobody's.
     ///

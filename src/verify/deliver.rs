@@ -7,8 +7,9 @@ use super::{Verify, VerifyError, standing};
 use crate::access::{Delivery, Permit};
 use crate::event::What;
 use crate::ids::{RecordId, SubjectId, VerificationId};
+use crate::message;
 use crate::store::{
-    Change, Conflict, DeliveryStatus, OutboxRow, PartId, Settled, StoreError, Task, VerificationRow,
+    Change, Conflict, Counted, DeliveryStatus, OutboxRow, PartId, Settled, StoreError, Task, VerificationRow,
     VerificationStatus, Write,
 };
 
@@ -44,11 +45,12 @@ impl Verify {
             brand: &brand,
             code: &code,
             minutes: minutes(life),
-            locale: row.locale.as_deref(),
+            locale: row.locale.as_deref().or(permit.profile().locales.first().map(String::as_str)),
             transaction: row.transaction.as_ref(),
             origin: row.origin.as_deref(),
             app_hash: row.app_hash.as_deref(),
         });
+        let text = if permit.profile().settings.transliterate { message::thrifty(text) } else { text };
         Ok(Some(CodeMessage { record: row.record, text, brand, life }))
     }
 
@@ -59,17 +61,16 @@ impl Verify {
         permit: &Permit<Delivery>,
         carrier: &str,
         ids: Vec<PartId>,
+        counted: Counted,
     ) -> Result<Vec<Settled>, VerifyError> {
         let row = self.queued(permit, outbox).await?;
         let subject = self.subject(permit, &row).await?;
         let (tenant, task) = (permit.tenant(), outbox.task);
         let parts = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         let what = What::VerificationSent { verification: row.id, subject, carrier: carrier.to_owned(), parts };
-        // The status first: receipts that came early move it on, and must not be set back.
         let change = Change::telling(permit.event(self.store.now(), what))
             .with(Write::Dequeue(outbox.id))
-            .with(Write::SetDelivery { tenant, task, status: DeliveryStatus::Submitted })
-            .with(Write::RecordSubmission { carrier: carrier.to_owned(), tenant, task, ids });
+            .with(Write::RecordSubmission { carrier: carrier.to_owned(), tenant, task, ids, counted });
         match self.store.commit(change).await {
             Ok(done) => Ok(done.settled),
             Err(StoreError::Conflict(Conflict::Taken)) => Ok(Vec::new()),

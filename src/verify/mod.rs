@@ -11,6 +11,7 @@ mod deliver;
 mod finish;
 mod fold;
 mod proof;
+mod spend;
 mod start;
 mod template;
 mod view;
@@ -68,6 +69,12 @@ pub enum VerifyError {
     /// Too many sends or failures; nothing was started.
     #[error("limit reached")]
     Limited {
+        /// Not before.
+        retry_after: Duration,
+    },
+    /// The tenant's cap of the day has less left; nothing was started.
+    #[error("a cap is reached")]
+    CapReached {
         /// Not before.
         retry_after: Duration,
     },

@@ -21,6 +21,10 @@ impl Verify {
         wish: StartVerification,
     ) -> Result<VerificationView, VerifyError> {
         let wish = Wish::read(wish)?;
+        let purposes = &permit.profile().purposes;
+        if !purposes.is_empty() && !purposes.contains(&wish.purpose) {
+            return Err(VerifyError::Refused { field: "purpose", code: "purpose_unknown" });
+        }
         let credential = permit.credential().ok_or(VerifyError::NotFound)?;
         let (party, subject) = (wish.to.index, wish.to.subject);
         self.guard.failures(permit.tenant(), party).await?;
@@ -43,7 +47,11 @@ impl Verify {
         for _ in 0..TRIES {
             let change = self.start_change(permit, &row, subject).await?;
             match self.store.commit(change).await {
-                Ok(_) => return Ok(()),
+                Ok(done) => {
+                    self.tell_caps(permit, done.near).await;
+                    return Ok(());
+                }
+                Err(StoreError::Conflict(Conflict::CapReached)) => return Err(self.cap_reached(permit).await),
                 Err(StoreError::Conflict(Conflict::VerificationPending | Conflict::VerificationOver)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -81,6 +89,8 @@ impl Verify {
             None => None,
         };
         let outbox = self.outbox(permit, row.id, row.key.party, 0, now);
+        let spending = self.spending(permit, row.record).await?;
+        change.writes.extend(spending);
         Ok(change
             .with(Write::StartVerification { row: Box::new(row.clone()), supersedes })
             .with(Write::Enqueue(outbox)))

@@ -18,7 +18,7 @@ use crate::ids;
 use crate::relay::tests::house::*;
 use crate::store::ErasureLog;
 use crate::store::MemoryScratch;
-use crate::store::{BlindIndex, Change, Lane, OutboxRow, Task, Write};
+use crate::store::{BlindIndex, Change, Lane, OutboxRow, Scope, Suppression, Task, Write};
 
 const X: u64 = 15_550_000_001;
 
@@ -121,6 +121,25 @@ async fn a_freeze_voids_what_waits_in_the_outbox() {
     assert!(texts(&house).is_empty());
     assert_eq!(house.entries("message.undelivered").await[0]["reason"], "frozen");
     assert!(house.store.next_due().await.unwrap().is_none());
+}
+
+/// What waits may be for a person who asks to be spared it meanwhile.
+#[tokio::test]
+async fn a_suppression_voids_what_waits_in_the_outbox() {
+    let house = House::new().await;
+    house.pool("p", &[X]).await;
+    let alias = house.bound("ax", ANN, None).await;
+    house.write(BEN, alias.number, "one").await;
+    let (record, _) = house.keyring.tenant(house.tenant).await.unwrap().read_vaulted(&alias.a).unwrap();
+    let index = house.store.token(house.tenant, record).await.unwrap().unwrap().index;
+    let (scope, at) = (Scope::Number(alias.number), house.store.now());
+    let spared = Suppression { tenant: house.tenant, index, scope, source: "stop".into(), at };
+    let event = house.access.upkeep(house.tenant).event(at, What::Swept {});
+    house.store.commit(Change::telling(event).with(Write::Suppress(spared))).await.unwrap();
+    house.access.refresh().await.unwrap();
+    work_until(&house, || async { house.entries("message.undelivered").await.len() == 1 }).await;
+    assert!(texts(&house).is_empty());
+    assert_eq!(house.entries("message.undelivered").await[0]["reason"], "suppressed");
 }
 
 #[tokio::test]

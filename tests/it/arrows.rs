@@ -10,7 +10,10 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["pages", "api", "worker"],
-    &["rights", "relay", "verify", "webhook", "alias", "dispatch", "vault", "access", "keyring", "guard", "audit"],
+    &[
+        "rights", "outreach", "relay", "verify", "webhook", "alias", "dispatch", "vault", "access", "keyring", "guard",
+        "audit",
+    ],
     &["store", "carrier", "tls"],
     &["telemetry", "process"],
     &["event", "token", "phone", "crypto", "message", "signing", "ids", "config", "clock"],

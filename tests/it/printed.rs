@@ -107,3 +107,10 @@ async fn the_page_on_routes_runs_as_printed() {
     assert!(answers.contains(r#""verdict":"eligible""#), "{answers}");
     assert!(answers.contains("in force: version 2"), "{answers}");
 }
+
+#[tokio::test]
+async fn the_page_on_messages_runs_as_printed() {
+    let answers = run(include_str!("../../docs/messages.md")).await;
+    assert!(answers.contains(r#""status":"queued""#) && answers.contains(r#""scope":"marketing""#), "{answers}");
+    assert!(answers.contains("Ponte Market") && answers.contains(r#""country":"GB""#), "{answers}");
+}

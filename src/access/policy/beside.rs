@@ -6,6 +6,8 @@
 use super::super::{BUDGETS_FILE, Budgets};
 use super::PolicyError;
 use crate::access::retention::{RETENTION_FILE, Retention};
+use crate::guard::content::{CONTENT_FILE, Content};
+use crate::guard::spend::{Caps, PRICES_FILE, Prices, SPEND_FILE};
 use crate::phone::{OPERATORS_FILE, Operators};
 
 /// Reads the text of one file; the error says line and mend.
@@ -16,6 +18,9 @@ const KNOWN: &[(&str, Check)] = &[
     (BUDGETS_FILE, |text| Budgets::parse(text).map(drop)),
     (RETENTION_FILE, |text| Retention::parse(text).map(drop)),
     (OPERATORS_FILE, |text| Operators::parse(text).map(drop)),
+    (CONTENT_FILE, |text| Content::parse(text).map(drop)),
+    (PRICES_FILE, |text| Prices::parse(text).map(drop)),
+    (SPEND_FILE, |text| Caps::parse(text).map(drop)),
 ];
 
 /// Whether a set may have a file of this name.

@@ -29,6 +29,9 @@ pub(super) const FIXTURES: &str = "fixtures";
 const SHIPPED: &[(&str, &str)] = &[
     ("budgets.toml", include_str!("../../../policies/budgets.toml")),
     ("operators.toml", include_str!("../../../policies/operators.toml")),
+    ("content.toml", include_str!("../../../policies/content.toml")),
+    ("prices.toml", include_str!("../../../policies/prices.toml")),
+    ("spend.toml", include_str!("../../../policies/spend.toml")),
     ("roles.cedar", include_str!("../../../policies/roles.cedar")),
     ("retention.toml", include_str!("../../../policies/retention.toml")),
     ("fixtures/roles.toml", include_str!("../../../policies/fixtures/roles.toml")),

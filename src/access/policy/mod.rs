@@ -28,6 +28,7 @@ use serde::Serialize;
 
 use super::retention::{RETENTION_FILE, Retention};
 use super::{BUDGETS_FILE, Budgets};
+use crate::guard::Terms;
 use crate::phone::{OPERATORS_FILE, Operators};
 
 pub use begin::{OpenError, Opened};
@@ -53,6 +54,7 @@ pub struct Policies {
     budgets: Budgets,
     retention: Retention,
     operators: Arc<Operators>,
+    terms: Arc<Terms>,
 }
 
 /// One policy, as lists show it.
@@ -173,6 +175,11 @@ impl Policies {
         &self.operators
     }
 
+    /// What messages may say and cost.
+    pub fn terms(&self) -> &Arc<Terms> {
+        &self.terms
+    }
+
     /// The texts.
     pub fn files(&self) -> &PolicyFiles {
         &self.files
@@ -201,6 +208,7 @@ impl Policies {
             budgets: Budgets::default(),
             retention: Retention::shipped(),
             operators: Arc::default(),
+            terms: Arc::default(),
         }
     }
 
@@ -226,11 +234,12 @@ impl Policies {
             Some(text) => Operators::parse(text).map_err(|message| PolicyError::file(OPERATORS_FILE, message))?,
             None => Operators::shipped(),
         };
+        let terms = Terms::of(|name| files.get(name)).map_err(|(name, fault)| PolicyError::file(name, fault))?;
         let fixtures = fixtures::read(&files)?;
         let budgets = Budgets::parse(files.get(BUDGETS_FILE).unwrap_or_default());
         let budgets = budgets.map_err(|message| PolicyError::file(BUDGETS_FILE, message))?;
-        let (version, operators) = (files.version(), Arc::new(operators));
-        Ok(Self { set, schema, version, summaries, files, fixtures, budgets, retention, operators })
+        let (version, operators, terms) = (files.version(), Arc::new(operators), Arc::new(terms));
+        Ok(Self { set, schema, version, summaries, files, fixtures, budgets, retention, operators, terms })
     }
 }
 

@@ -28,6 +28,15 @@ const TABLE: &[(Action, &[Role])] = {
         (AliasChange, &[Business, Partner]),
         (AliasRelease, &[Business, Partner]),
         (MessageSend, &[Business, Partner]),
+        (MessageRead, &[Admin, Business, Partner, Auditor, Custodian]),
+        (TemplateRead, &[Admin, Business, Partner, Auditor, Custodian]),
+        (TemplateManage, &[Admin, Business]),
+        (SuppressionRead, &[Admin, Business, Auditor, Custodian]),
+        (SuppressionManage, &[Business]),
+        (ComplaintFile, &[Business, Operator]),
+        (UsageRead, &[Admin, Business, Operator, Auditor]),
+        (TenantRead, &[Admin, Business, Partner, Operator, Auditor, Custodian, Approver]),
+        (TenantChange, &[Admin]),
         (PoolManage, &[Admin]),
         (PoolRead, &[Admin, Operator]),
         (NumberDrain, &[Admin, Operator]),
@@ -85,6 +94,14 @@ async fn ask(world: &World, role: Role, action: Action) -> Result<bool, Denied> 
         AliasChange | AliasRelease | MessageSend => {
             access.authorize(&who, action, AliasRef { id: ids::fresh() }).await.map(|p| p.sees_all())
         }
+        MessageRead => access.authorize(&who, action, MessageRef { id: ids::fresh() }).await.map(|p| p.sees_all()),
+        TemplateRead | TemplateManage => access.authorize(&who, action, Templates {}).await.map(|p| p.sees_all()),
+        SuppressionRead | SuppressionManage => {
+            access.authorize(&who, action, Suppressions {}).await.map(|p| p.sees_all())
+        }
+        ComplaintFile => access.authorize(&who, action, Complaints {}).await.map(|p| p.sees_all()),
+        UsageRead => access.authorize(&who, action, UsageCounts {}).await.map(|p| p.sees_all()),
+        TenantRead | TenantChange => access.authorize(&who, action, TenantProfile {}).await.map(|p| p.sees_all()),
         PoolManage | PoolRead | NumberDrain => access.authorize(&who, action, Pools {}).await.map(|p| p.sees_all()),
         WebhookManage | WebhookTend | WebhookRead => {
             let of = Endpoints { audience: who.audience.clone() };

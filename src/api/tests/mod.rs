@@ -27,6 +27,7 @@ use crate::event::{Mode, Role};
 use crate::guard::Guard;
 use crate::ids;
 use crate::keyring::{FileKms, Keyring};
+use crate::outreach::Outreach;
 use crate::rights::Rights;
 use crate::store::ErasureLog;
 use crate::store::MemoryScratch;
@@ -117,11 +118,13 @@ impl House {
         let keys = issue(&access, mode).await;
         let reach = crate::webhook::Reach::default();
         let webhooks = crate::webhook::Webhooks::new(store.clone(), keyring.clone(), access.clone(), reach);
+        let outreach = Arc::new(Outreach::new(store.clone(), vault.clone(), keyring.clone()));
         let api = web::Data::new(Api {
             webhooks: Arc::new(webhooks),
             access,
             vault,
             verify,
+            outreach,
             rights: Arc::new(rights),
             log: Arc::new(Log::new(store.clone())),
             alias: Arc::new(alias),

@@ -15,7 +15,7 @@ use crate::access::{Action, AliasRef, FreezeSwitch};
 use crate::carrier::{Accepted, Inbox, Incoming, LinkChange, Origin, Part};
 use crate::message::{Alphabet, Encoded};
 use crate::phone::VirtualNumber;
-use crate::store::{DeliveryStatus, Task, Write};
+use crate::store::{Class, Counted, DeliveryStatus, Task, Write};
 
 const X: u64 = 15_550_000_001;
 
@@ -325,7 +325,8 @@ async fn a_receipt_settles_its_message_once_all_parts_have_one() {
     let permit = house.access.for_delivery(row.clone()).await.unwrap();
     let event = permit.event(house.store.now(), crate::event::What::Swept {});
     let ids = vec!["one".into(), "two".into()];
-    let write = Write::RecordSubmission { carrier: "line".into(), tenant: row.tenant, task: row.task, ids };
+    let counted = Counted::plain(Class::Relay);
+    let write = Write::RecordSubmission { carrier: "line".into(), tenant: row.tenant, task: row.task, ids, counted };
     house.store.commit(crate::store::Change::telling(event).with(write)).await.unwrap();
     for id in ["one", "never", "two", "two"] {
         house.relay.receipt(delivered(id)).await.unwrap();

@@ -105,9 +105,21 @@ pub(super) fn directory(conn: &Connection) -> Result<DirectoryRows, StoreError> 
     })?;
     let policy = super::policy::active(&moment)?;
     let erasures = all(&moment, "SELECT id FROM tenant WHERE erasures = 1", |row| id(row, "id"))?;
+    let profiles = super::outreach::profiles(&moment)?;
     let suppressions = all(&moment, "SELECT id FROM tenant WHERE suppressions = 1", |row| id(row, "id"))?;
     let erased = all(&moment, "SELECT id FROM tenant WHERE erased_at IS NOT NULL", |row| id(row, "id"))?;
-    Ok(DirectoryRows { version, tenants, credentials, frozen, audiences, policy, erasures, suppressions, erased })
+    Ok(DirectoryRows {
+        version,
+        tenants,
+        credentials,
+        frozen,
+        audiences,
+        policy,
+        erasures,
+        profiles,
+        suppressions,
+        erased,
+    })
 }
 
 pub(super) fn frozen(conn: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -4,9 +4,10 @@ use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
     access, age, alias, approval, budget, crossing, delivery, erase, keys, leg, lookalike, message, notice, outbox,
-    place, policy, pool, rebind, renumber, route, suppression, sweep, token, told, verification, webhook,
+    outreach, place, policy, pool, rebind, renumber, route, spend, suppression, sweep, tally, token, told,
+    verification, webhook,
 };
-use crate::store::{AliasWrite, Change, Committed, StoreError, Write};
+use crate::store::{AliasWrite, Change, Committed, Settled, StoreError, Task, Write};
 
 /// A change whose entries are made, ready for the writer.
 pub(super) struct Prepared {
@@ -139,6 +140,16 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::Alias(write) => arrange(tx, write),
         Write::Sender(row) => message::put_sender(tx, &row),
         Write::Message(row) => message::add(tx, &row),
+        Write::NoteFailure { tenant, message, failure } => message::note_failure(tx, tenant, message, &failure),
+        Write::SetProfile { tenant, profile } => outreach::set_profile(tx, tenant, &profile),
+        Write::Template(row) => outreach::add_template(tx, &row),
+        Write::RemoveTemplate { tenant, id } => outreach::remove_template(tx, tenant, id),
+        Write::Complaint(row) => outreach::add_complaint(tx, &row),
+        Write::Spending(what) => {
+            committed.near.extend(spend::spend(tx, &what)?);
+            Ok(())
+        }
+        Write::TellCap { tenant, payer, share } => spend::tell(tx, tenant, payer, share),
         Write::Suppress(row) => suppression::add(tx, &row),
         Write::Unsuppress { tenant, index, scopes } => suppression::remove(tx, tenant, index, &scopes),
         Write::Part { key, part } => message::add_part(tx, &key, &part),
@@ -147,14 +158,15 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::Enqueue(row) => outbox::enqueue(tx, &row),
         Write::Dequeue(id) => outbox::dequeue(tx, id),
         Write::PutOff { id, until, attempts } => outbox::put_off(tx, id, until, attempts),
-        Write::RecordSubmission { carrier, tenant, task, ids } => {
-            committed.settled.extend(delivery::submitted(tx, &carrier, tenant, task, &ids)?);
-            Ok(())
+        Write::RecordSubmission { carrier, tenant, task, ids, counted } => {
+            tally::sent(tx, tenant, &carrier, ids.len(), &counted);
+            let settled = delivery::submitted(tx, &carrier, tenant, task, &ids, &counted)?;
+            settle(tx, settled, committed)
         }
         Write::SetDelivery { tenant, task, status } => delivery::set(tx, tenant, task, status).map(drop),
         Write::RecordReceipt(receipt) => {
-            committed.settled.extend(delivery::receipt(tx, &receipt)?);
-            Ok(())
+            let settled = delivery::receipt(tx, &receipt)?;
+            settle(tx, settled, committed)
         }
         Write::Webhook(row) => webhook::add(tx, &row),
         Write::ChangeWebhook { tenant, id, url, events } => {
@@ -173,9 +185,8 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         }
         Write::Sweep => {
             let (settled, is_full) = sweep::sweep(tx)?;
-            committed.settled.extend(settled);
             committed.aged = usize::from(is_full);
-            Ok(())
+            settle(tx, settled, committed)
         }
     }
 }
@@ -191,4 +202,20 @@ fn arrange(tx: &Tx<'_>, write: AliasWrite) -> Result<(), StoreError> {
         AliasWrite::LowWater { pool, low_water } => pool::set_low_water(tx, pool, low_water),
         AliasWrite::ToldLow { pool, told } => pool::told_low(tx, pool, told),
     }
+}
+
+/// Counts what became of messages, and gives it back.
+fn settle(
+    tx: &Tx<'_>,
+    settled: impl IntoIterator<Item = Settled>,
+    committed: &mut Committed,
+) -> Result<(), StoreError> {
+    for settled in settled {
+        tally::settled(tx, &settled)?;
+        if let (Task::Message(id), Some(failure)) = (settled.task, settled.failure) {
+            message::note_failure(tx, settled.tenant, id, failure.as_str())?;
+        }
+        committed.settled.push(settled);
+    }
+    Ok(())
 }

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::writer::Tx;
 use crate::ids::{TenantId, bytes};
-use crate::store::{Conflict, DeliveryStatus, Failure, PartId, ReceiptOutcome, ReceiptRow, Settled, StoreError, Task};
+use crate::store::{
+    Conflict, Counted, DeliveryStatus, Failure, PartId, ReceiptOutcome, ReceiptRow, Settled, StoreError, Task,
+};
 
 /// Sets a task's state unless that goes backwards; tells whether it moved. A task that is not there is
 /// [`Conflict::Missing`].
@@ -15,14 +17,15 @@ pub(super) fn set(tx: &Tx<'_>, tenant: TenantId, task: Task, status: DeliverySta
     move_on(tx, tenant, task, status, None)
 }
 
-/// The same, remembering who took it.
+/// The same, remembering who took it, and for where.
 fn move_on(
     tx: &Tx<'_>,
     tenant: TenantId,
     task: Task,
     status: DeliveryStatus,
-    carrier: Option<&str>,
+    taken: Option<(&str, Option<&str>)>,
 ) -> Result<bool, StoreError> {
+    let (carrier, country) = taken.map_or((None, None), |(carrier, country)| (Some(carrier), country));
     let tenant = bytes(&tenant);
     let (moved, there) = match task {
         Task::Message(id) | Task::Ask(id) => {
@@ -32,22 +35,24 @@ fn move_on(
                 .prepare_cached(
                     "UPDATE message SET status = ?1, body = iif(?1 >= 2, NULL, body),
                          to_number = iif(?1 >= 2 AND to_number IS NOT NULL, x'', to_number),
-                         carrier = coalesce(?4, carrier), submitted_at = iif(?1 = 1, ?5, submitted_at),
-                         settled_at = iif(?1 >= 2, ?5, settled_at)
+                         carrier = coalesce(?4, carrier), country = coalesce(?6, country),
+                         submitted_at = iif(?1 = 1, ?5, submitted_at), settled_at = iif(?1 >= 2, ?5, settled_at)
                      WHERE id = ?2 AND tenant = ?3 AND status < 2 AND status < ?1",
                 )?
-                .execute(params![status, bytes(&id), tenant, carrier, tx.now])?;
+                .execute(params![status, bytes(&id), tenant, carrier, tx.now, country])?;
             (moved, "SELECT EXISTS (SELECT 1 FROM message WHERE id = ?1 AND tenant = ?2)")
         }
         Task::Code(id, n) => {
             let moved = tx
                 .conn
                 .prepare_cached(
-                    "UPDATE verification_send SET status = ?1 WHERE verification = ?2 AND n = ?3
+                    "UPDATE verification_send SET status = ?1, carrier = coalesce(?5, carrier),
+                         country = coalesce(?7, country), taken_at = iif(?1 = 1, ?6, taken_at)
+                     WHERE verification = ?2 AND n = ?3
                      AND status < 2 AND status < ?1
                      AND EXISTS (SELECT 1 FROM verification WHERE id = ?2 AND tenant = ?4)",
                 )?
-                .execute(params![status, bytes(&id), n, tenant])?;
+                .execute(params![status, bytes(&id), n, tenant, carrier, tx.now, country])?;
             (moved, "SELECT EXISTS (SELECT 1 FROM verification WHERE id = ?1 AND tenant = ?2)")
         }
     };
@@ -69,6 +74,7 @@ pub(super) fn submitted(
     tenant: TenantId,
     task: Task,
     ids: &[PartId],
+    counted: &Counted,
 ) -> Result<Option<Settled>, StoreError> {
     for (nth, part) in ids.iter().enumerate() {
         // Some give all parts of a message one id, and one receipt.
@@ -86,7 +92,7 @@ pub(super) fn submitted(
             )?
             .execute(params![carrier, part.id, bytes(&tenant), task, status, tx.now, part.device, why])?;
     }
-    set(tx, tenant, task, DeliveryStatus::Submitted)?;
+    move_on(tx, tenant, task, DeliveryStatus::Submitted, Some((carrier, counted.country.as_deref())))?;
     if ids.is_empty() { Ok(None) } else { settle(tx, tenant, task) }
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{exists_means, id, maybe_id};
+use super::outreach;
 use super::writer::Tx;
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, MessageId, TenantId, bytes};
@@ -19,8 +20,8 @@ pub(super) fn add(tx: &Tx<'_>, row: &MessageRow) -> Result<(), StoreError> {
     tx.conn
         .prepare_cached(
             "INSERT INTO message (id, tenant, alias, sender, from_number, from_name, class, to_record, to_number, body,
-                 disclosed, status, parts, created_at, expires_at, asked_by, asked_in, party)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 disclosed, status, parts, created_at, expires_at, asked_by, asked_in, party, registration)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             bytes(&row.id),
@@ -41,6 +42,7 @@ pub(super) fn add(tx: &Tx<'_>, row: &MessageRow) -> Result<(), StoreError> {
             row.asked.as_ref().map(|asked| bytes(&asked.credential)),
             row.asked.as_ref().and_then(|asked| asked.audience.as_ref()),
             row.asked.as_ref().map(|asked| asked.party),
+            row.asked.as_ref().and_then(|asked| asked.registration.as_ref()).map(outreach::json).transpose()?,
         ])?;
     Ok(())
 }
@@ -67,6 +69,16 @@ pub(super) fn list(
         )?
         .query_map(params![bytes(&alias), bytes(&tenant), after.as_ref().map(bytes), limit], message)?
         .collect::<Result<_, _>>()?)
+}
+
+/// Why a message did not arrive. One that is gone needs no reason.
+pub(super) fn note_failure(tx: &Tx<'_>, tenant: TenantId, id: MessageId, failure: &str) -> Result<(), StoreError> {
+    tx.conn.prepare_cached("UPDATE message SET failure = ? WHERE id = ? AND tenant = ?")?.execute(params![
+        failure,
+        bytes(&id),
+        bytes(&tenant)
+    ])?;
+    Ok(())
 }
 
 /// What a tenant itself sent to a person, newest first.
@@ -117,7 +129,8 @@ fn shown(row: &Row<'_>) -> rusqlite::Result<Shown> {
 
 fn asked(row: &Row<'_>) -> rusqlite::Result<Option<Asked>> {
     let Some(credential) = maybe_id(row, "asked_by")? else { return Ok(None) };
-    Ok(Some(Asked { credential, audience: row.get("asked_in")?, party: row.get("party")? }))
+    let registration = outreach::registration(row)?;
+    Ok(Some(Asked { credential, audience: row.get("asked_in")?, party: row.get("party")?, registration }))
 }
 
 // ── parts

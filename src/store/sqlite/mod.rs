@@ -29,6 +29,7 @@ mod notice;
 mod notices;
 pub(super) mod open;
 mod outbox;
+mod outreach;
 mod packed;
 mod people;
 mod place;
@@ -38,9 +39,11 @@ mod readers;
 mod rebind;
 mod renumber;
 mod route;
+mod spend;
 mod stock;
 mod suppression;
 mod sweep;
+mod tally;
 mod token;
 mod told;
 mod verification;
@@ -60,14 +63,16 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     Aged, Aging, AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, BudgetKind, CellKind,
-    CellPage, Change, Committed, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse, Lane, LegRow,
-    LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow, PoolCounts,
-    PoolRow, Queued, ReceiptOutcome, ReceiptRow, ResealPass, Room, RouteRows, RowKey, Scope, SenderRow, Spared, Spend,
-    Store, StoreError, Suppression, TokenRow, VerificationRow, WrappedKey,
+    CellPage, Change, Committed, Conversion, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse, Lane,
+    LegRow, LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow,
+    PoolCounts, PoolRow, Queued, ReceiptOutcome, ReceiptRow, ResealPass, Room, RouteComplaints, RouteRows, RowKey,
+    Scope, SenderRow, Spared, Spend, Store, StoreError, Suppression, TemplateRow, TokenRow, UsageFilter, UsageRow,
+    VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{
-    AliasId, ApprovalId, CredentialId, MessageId, NodeId, PoolId, RecordId, SuppressionId, TenantId, VerificationId,
+    AliasId, ApprovalId, CredentialId, MessageId, NodeId, PoolId, RecordId, SuppressionId, TemplateId, TenantId,
+    VerificationId,
 };
 use crate::phone::VirtualNumber;
 use crate::telemetry;
@@ -410,6 +415,41 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<MessageRow>, StoreError> {
         self.readers.long(move |conn| message::list(conn, tenant, alias, after, limit)).await
+    }
+
+    async fn complaints_by_route(&self, since: Timestamp) -> Result<Vec<RouteComplaints>, StoreError> {
+        self.readers.long(move |conn| outreach::complaints_by_route(conn, since)).await
+    }
+
+    async fn last_message(&self, tenant: TenantId, index: BlindIndex) -> Result<Option<MessageRow>, StoreError> {
+        let of = HeldBy { tenant, index, record: None, places: Vec::new(), messages: 1 };
+        Ok(self.readers.point(|conn| message::of_person(conn, &of, 1))?.pop())
+    }
+
+    async fn template(&self, tenant: TenantId, id: TemplateId) -> Result<Option<TemplateRow>, StoreError> {
+        self.readers.point(|conn| outreach::template(conn, tenant, id))
+    }
+
+    async fn template_named(&self, tenant: TenantId, name: &str) -> Result<Option<TemplateRow>, StoreError> {
+        self.readers.point(|conn| outreach::template_named(conn, tenant, name))
+    }
+
+    async fn templates(
+        &self,
+        tenant: TenantId,
+        after: Option<TemplateId>,
+        limit: u32,
+    ) -> Result<Vec<TemplateRow>, StoreError> {
+        self.readers.long(move |conn| outreach::templates(conn, tenant, after, limit)).await
+    }
+
+    async fn usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
+        let filter = filter.clone();
+        self.readers.long(move |conn| tally::usage(conn, &filter)).await
+    }
+
+    async fn conversion(&self, tenant: TenantId, from: i64, to: i64) -> Result<Conversion, StoreError> {
+        self.readers.long(move |conn| tally::conversion(conn, tenant, from, to)).await
     }
 
     async fn suppressed(&self, tenant: TenantId, index: BlindIndex) -> Result<Vec<Scope>, StoreError> {

@@ -112,9 +112,10 @@ fn versions() -> Migrations<'static> {
         M::up(include_str!("../migrations/0010_routes.sql")),
         M::up(include_str!("../migrations/0011_messages.sql")),
         M::up(include_str!("../migrations/0012_suppressions.sql")),
-        M::up(include_str!("../migrations/0014_marks.sql")),
         M::up(include_str!("../migrations/0013_webhooks.sql")),
+        M::up(include_str!("../migrations/0014_marks.sql")),
         M::up(include_str!("../migrations/0016_receipts.sql")),
+        M::up(include_str!("../migrations/0017_outreach.sql")),
     ])
 }
 
@@ -168,7 +169,8 @@ mod tests {
             let mut rows = store.prepare(sql).unwrap();
             rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
         };
-        let legs = all("SELECT concat_ws(' ', x, hex(party), use, hex(alias), shown, kind, target, expires_at) FROM leg");
+        let legs =
+            all("SELECT concat_ws(' ', x, hex(party), use, hex(alias), shown, kind, target, expires_at) FROM leg");
         let of = |first: &str| format!("{first}{}", "00".repeat(15));
         let (a, b, c) = (of("AA"), of("BB"), of("CC"));
         assert_eq!(
@@ -183,7 +185,8 @@ mod tests {
         );
         let numbers = all("SELECT concat_ws(' ', x, use, load, spread, state) FROM number ORDER BY x");
         assert_eq!(numbers, ["1 star 1 5 bound", "2 pair 2 6 bound", "3 rest 0 7 cooling", "4 free 0 8 draining"]);
-        let lots = all("SELECT concat_ws(' ', region, capabilities, free, bound, cooling, draining) FROM lot ORDER BY 1");
+        let lots =
+            all("SELECT concat_ws(' ', region, capabilities, free, bound, cooling, draining) FROM lot ORDER BY 1");
         assert_eq!(lots, ["GB sms 0 2 0 0", "sms 0 0 0 1", "sms voice 0 0 1 0"]);
         assert!(all("SELECT \"table\" FROM pragma_foreign_key_check").is_empty());
         assert!(store.execute("UPDATE number SET use = 'pair' WHERE x = 1", []).is_err(), "a star's leg holds it");

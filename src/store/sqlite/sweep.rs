@@ -20,6 +20,9 @@ const FAILURE_DAYS: i64 = 35;
 /// Days that budgets are remembered for, a week of which alerts look at.
 const BUDGET_DAYS: i64 = 35;
 
+/// Days that counts of messages are kept for: a year, and a month to look back from.
+const TRAFFIC_DAYS: i64 = 400;
+
 /// Gives the tasks that no receipt ever settled, and whether there is more to forget.
 pub(super) fn sweep(tx: &Tx<'_>) -> Result<(Vec<Settled>, bool), StoreError> {
     let parts_before = tx.now.minus(PARTS);
@@ -66,6 +69,19 @@ pub(super) fn sweep(tx: &Tx<'_>) -> Result<(Vec<Settled>, bool), StoreError> {
              (SELECT credential, kind, day FROM budget WHERE day < ? LIMIT ?)",
         &(today - BUDGET_DAYS),
     )?;
+    for sql in [
+        "DELETE FROM spend WHERE (tenant, payer, day) IN (SELECT tenant, payer, day FROM spend WHERE day < ? LIMIT ?)",
+        "DELETE FROM complaint WHERE id IN (SELECT id FROM complaint WHERE at < ? * 86400000 LIMIT ?)",
+    ] {
+        run(sql, &(today - BUDGET_DAYS))?;
+    }
+    for sql in [
+        "DELETE FROM traffic WHERE (tenant, day, country, channel, class, carrier) IN
+             (SELECT tenant, day, country, channel, class, carrier FROM traffic WHERE day < ? LIMIT ?)",
+        "DELETE FROM conversion WHERE (tenant, day) IN (SELECT tenant, day FROM conversion WHERE day < ? LIMIT ?)",
+    ] {
+        run(sql, &(today - TRAFFIC_DAYS))?;
+    }
     run(
         "DELETE FROM reveal_hour WHERE (credential, hour) IN
              (SELECT credential, hour FROM reveal_hour WHERE hour < ? LIMIT ?)",

@@ -30,8 +30,10 @@ pub(super) fn start(tx: &Tx<'_>, row: &VerificationRow, supersedes: Option<Verif
         if ended == 0 {
             return Err(over_or_missing(tx, row.key.tenant, old)?);
         }
+        tx.tally.ended(row.key.tenant, VerificationStatus::Canceled, tx.now);
     }
     insert(tx, row)?;
+    tx.tally.started(row.key.tenant, tx.now);
     for (n, send) in row.sends.iter().enumerate() {
         add_send(tx, row.id, i64::try_from(n).unwrap_or(i64::MAX), send)?;
     }
@@ -127,7 +129,11 @@ pub(super) fn end(
              WHERE id = ?2 AND tenant = ?3 AND status = 0 AND (?1 <> ?4 OR expires_at > ?5)",
         )?
         .execute(params![status, bytes(&id), bytes(&tenant), VerificationStatus::Approved, tx.now])?;
-    if ended == 0 { Err(over_or_missing(tx, tenant, id)?) } else { Ok(()) }
+    if ended == 0 {
+        return Err(over_or_missing(tx, tenant, id)?);
+    }
+    tx.tally.ended(tenant, status, tx.now);
+    Ok(())
 }
 
 fn over_or_missing(tx: &Tx<'_>, tenant: TenantId, id: VerificationId) -> Result<StoreError, StoreError> {

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::log::Tip;
 use super::open::{self, Use};
+use super::tally::Tally;
 use super::told::Subscriptions;
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{NodeId, bytes};
@@ -29,6 +30,8 @@ pub(super) struct Tx<'a> {
     pub(super) tip: Option<Tip>,
     /// Who wants to be told of what.
     pub(super) subscriptions: &'a mut Subscriptions,
+    /// What is counted, written before the commit.
+    pub(super) tally: Tally,
     /// Set where something failed that cannot be taken back alone.
     broken: bool,
 }
@@ -114,12 +117,13 @@ const BATCH_WEIGHT: usize = 2_000;
 impl Tx<'_> {
     /// Runs `work` so that its failure leaves no trace in the transaction.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let (tip, subscriptions) = (self.tip, self.subscriptions.version());
+        let (tip, subscriptions, counted) = (self.tip, self.subscriptions.version(), self.tally.mark());
         self.conn.prepare_cached("SAVEPOINT work")?.execute([])?;
         let result = work(self);
         if result.is_err() {
             self.tip = tip;
             self.subscriptions.back_to(subscriptions);
+            self.tally.back_to(counted);
             self.conn.prepare_cached("ROLLBACK TO work")?.execute([])?;
         }
         self.conn.prepare_cached("RELEASE work")?.execute([])?;
@@ -187,7 +191,8 @@ impl Seat {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let subscriptions = &mut self.subscriptions;
         subscriptions.doubt();
-        let mut tx = Tx { conn, now: self.clock.now(), node: *node, tip: None, subscriptions, broken: false };
+        let (now, tally) = (self.clock.now(), Tally::default());
+        let mut tx = Tx { conn, now, node: *node, tip: None, subscriptions, tally, broken: false };
         let mut answers = Vec::with_capacity(batch.len());
         for run in batch {
             answers.push(run(&mut tx));
@@ -197,6 +202,7 @@ impl Seat {
                 return Err(StoreError::Unavailable("the transaction was given up".into()));
             }
         }
+        tx.tally.settle(conn)?;
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(answers)
     }

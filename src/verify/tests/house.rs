@@ -112,7 +112,16 @@ impl House {
         let message = self.verify.code_message(&row, &permit).await.unwrap();
         match message {
             Some(_) => drop(
-                self.verify.sent(&row, &permit, "sandbox", vec![row.id.to_string().as_str().into()]).await.unwrap(),
+                self.verify
+                    .sent(
+                        &row,
+                        &permit,
+                        "sandbox",
+                        vec![row.id.to_string().as_str().into()],
+                        Counted::plain(Class::Code),
+                    )
+                    .await
+                    .unwrap(),
             ),
             None => self.verify.dropped(&row, &permit).await.unwrap(),
         }

@@ -94,7 +94,13 @@ impl Deliver {
 
     async fn sent(&self, permit: &Permit<Delivery>, row: &OutboxRow, sent: Sent) {
         let settled = match row.task {
-            Task::Code(..) => insist(|| self.rooms.verify.sent(row, permit, &sent.carrier, sent.ids.clone())).await,
+            Task::Code(..) => {
+                insist(|| {
+                    let (ids, counted) = (sent.ids.clone(), sent.counted.clone());
+                    self.rooms.verify.sent(row, permit, &sent.carrier, ids, counted)
+                })
+                .await
+            }
             Task::Message(id) | Task::Ask(id) => {
                 insist(|| async {
                     let done = self.rooms.store.commit(self.sending(permit, row, id, &sent)).await?;
@@ -112,9 +118,9 @@ impl Deliver {
         let (tenant, task, carrier) = (row.tenant, row.task, sent.carrier.clone());
         let parts = u64::try_from(sent.ids.len()).unwrap_or(u64::MAX);
         let what = What::MessageSent { message, subject: sent.subject, carrier: carrier.clone(), parts };
-        Change::telling(permit.event(self.rooms.store.now(), what))
-            .with(Write::Dequeue(row.id))
-            .with(Write::RecordSubmission { carrier, tenant, task, ids: sent.ids.clone() })
+        Change::telling(permit.event(self.rooms.store.now(), what)).with(Write::Dequeue(row.id)).with(
+            Write::RecordSubmission { carrier, tenant, task, ids: sent.ids.clone(), counted: sent.counted.clone() },
+        )
     }
 
     /// Tells what receipts settled that came before their submission was recorded.
@@ -150,7 +156,8 @@ impl Deliver {
             // The person is erased: nobody is left to be named.
             None => What::MessageDelivered { message, status: status_word(status).to_owned(), failure: None },
         };
-        self.take_away(row, event(what), status).await;
+        let noted = Noted { message, failure: reason.to_owned() };
+        self.take_away_with(row, event(what), status, Some(noted)).await;
     }
 
     async fn subject(&self, row: &OutboxRow, alias: AliasId, to: Recipient) -> Option<SubjectId> {
@@ -161,14 +168,32 @@ impl Deliver {
     }
 
     async fn take_away(&self, row: &OutboxRow, event: Event, status: DeliveryStatus) {
+        self.take_away_with(row, event, status, None).await;
+    }
+
+    async fn take_away_with(&self, row: &OutboxRow, event: Event, status: DeliveryStatus, noted: Option<Noted>) {
         let (tenant, task) = (row.tenant, row.task);
         let dequeue = || Change::telling(event.clone()).with(Write::Dequeue(row.id));
-        let set = || Write::SetDelivery { tenant, task, status };
-        if insist(|| self.rooms.store.commit(dequeue().with(set()))).await.is_none() {
+        let change = || {
+            let change = dequeue().with(Write::SetDelivery { tenant, task, status });
+            match &noted {
+                Some(Noted { message, failure }) => {
+                    change.with(Write::NoteFailure { tenant, message: *message, failure: failure.clone() })
+                }
+                None => change,
+            }
+        };
+        if insist(|| self.rooms.store.commit(change())).await.is_none() {
             // What the row is about may be forgotten already; the row must not outlive it.
             insist(|| self.rooms.store.commit(dequeue())).await;
         }
     }
+}
+
+/// Why a message is given up.
+struct Noted {
+    message: MessageId,
+    failure: String,
 }
 
 /// Whether a failure may pass by itself.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bauta::ids::{OutboxId, TenantId, fresh};
 use bauta::store::{
-    BlindIndex, Conflict, DeliveryStatus, Failure, Lane, MessageRow, OutboxRow, PartId, ReceiptRow, Settled, Task,
-    Write,
+    BlindIndex, Class, Conflict, Counted, DeliveryStatus, Failure, Lane, MessageRow, OutboxRow, PartId, ReceiptRow,
+    Settled, Task, Write,
 };
 
 use super::messages::message;
@@ -139,7 +139,9 @@ async fn submitted(world: &World, ids: &[&str]) -> (TenantId, MessageRow) {
 
 async fn submit(world: &World, tenant: TenantId, task: Task, ids: &[&str]) -> Vec<Settled> {
     let ids = ids.iter().map(|&id| id.into()).collect();
-    world.write(Write::RecordSubmission { carrier: "main".into(), tenant, task, ids }).await.unwrap().settled
+    let counted = Counted { class: Class::Relay, country: Some("GB".into()), price: 7 };
+    let write = Write::RecordSubmission { carrier: "main".into(), tenant, task, ids, counted };
+    world.write(write).await.unwrap().settled
 }
 
 async fn receipt(world: &World, id: &str, status: DeliveryStatus) -> Vec<DeliveryStatus> {
@@ -182,7 +184,8 @@ pub async fn an_early_receipt_waits_for_its_submission(world: World) {
     let row = message(&world, tenant, fresh());
     world.write(Write::Message(Box::new(row.clone()))).await.unwrap();
     let task = Task::Message(row.id);
-    let elsewhere = Write::RecordSubmission { carrier: "other".into(), tenant, task, ids: vec!["a1".into()] };
+    let counted = Counted::plain(Class::Relay);
+    let elsewhere = Write::RecordSubmission { carrier: "other".into(), tenant, task, ids: vec!["a1".into()], counted };
     assert!(world.write(elsewhere).await.unwrap().settled.is_empty(), "another carrier's id");
     let second = message(&world, tenant, fresh());
     world.write(Write::Message(Box::new(second.clone()))).await.unwrap();

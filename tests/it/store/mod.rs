@@ -13,6 +13,7 @@ mod keys;
 mod log;
 mod messages;
 mod modes;
+mod outreach;
 mod policies;
 mod rights;
 mod scratch;
@@ -197,6 +198,14 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         parts_are_stale_by_their_newest,
         a_live_sender_keeps_its_tag,
         a_sweep_forgets_what_outlived_its_time;
+    outreach:
+        a_profile_takes_the_place_of_the_one_before_and_is_told_to_every_process,
+        a_templates_name_is_given_once_and_it_is_its_tenants_own,
+        a_message_is_complained_of_once,
+        a_cap_is_never_passed_and_a_day_starts_anew,
+        racing_spenders_never_pass_a_cap,
+        messages_count_where_they_went_and_what_became_of_them,
+        codes_count_and_so_does_how_verifications_end;
     suppressions:
         a_suppression_stands_until_it_is_lifted_and_for_its_tenant_alone,
         suppressions_are_listed_newest_first_and_the_first_is_told_to_every_process,

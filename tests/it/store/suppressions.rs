@@ -2,7 +2,8 @@
 
 use bauta::ids::{RecordId, SuppressionId, TenantId, fresh};
 use bauta::store::{
-    Asked, BlindIndex, Class, MessageRow, Recipient, Scope, Sealed, Shown, Spared, Suppression, TokenRow, Write,
+    Asked, BlindIndex, Class, MessageRow, Recipient, Registration, Scope, Sealed, Shown, Spared, Suppression, TokenRow,
+    Write,
 };
 
 use super::aliases::x;
@@ -58,8 +59,17 @@ pub async fn suppressions_are_listed_newest_first_and_the_first_is_told_to_every
     assert!(page(Some(second[0].0)).await.unwrap().is_empty());
 }
 
+fn registration() -> Registration {
+    Registration { campaign_id: Some("C7Q2".into()), ..Registration::default() }
+}
+
 fn asked(world: &World, tenant: TenantId, record: RecordId) -> MessageRow {
-    let asked = Asked { credential: fresh(), audience: Some("courier".into()), party: person(7) };
+    let asked = Asked {
+        credential: fresh(),
+        audience: Some("courier".into()),
+        party: person(7),
+        registration: Some(registration()),
+    };
     MessageRow {
         alias: None,
         from: Shown::Sender("Rialto".into()),

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 /// Prefixes of TypeIDs; there is room for 32.
 pub(super) const PREFIXES: &[&str] =
-    &["ten", "crd", "ver", "msg", "pol", "als", "sub", "rec", "req", "out", "nod", "apr", "whk"];
+    &["ten", "crd", "ver", "msg", "pol", "als", "sub", "rec", "req", "out", "nod", "apr", "whk", "sup", "tpl", "cmp"];
 
 /// Strings that entries often hold: keys, actions, roles, states. One that is not here is written out.
 #[rustfmt::skip]
@@ -37,6 +37,9 @@ pub(super) const WORDS: &[&str] = &[
     "keks", "base", "proposer", "over", "certificate", "setting", "approval", "asked", "requester", "fpe", "found",
     "pattern", "matching", "records", "budget", "limit", "revealed", "expected", "tokens", "aliases", "verifications",
     "from", "to", "before", "rows", "class", "erasures", "lookalike", "vaulted", "reveal", "tokenize", "lookup",
+    "message.accepted", "message.batch_accepted", "message.refused", "suppression.added", "suppression.batch_added",
+    "suppression.lifted", "complaint.filed", "template.created", "template.deleted", "tenant.changed", "alert.spend",
+    "template", "complaint", "messages", "scope", "source", "notice", "marketing", "share", "cap", "fields",
 ];
 
 /// Words of one hash, each with its place.
