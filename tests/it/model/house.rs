@@ -101,7 +101,7 @@ impl House {
             Arc::new(Verify::new(store.clone(), vault.clone(), keyring.clone(), guard, "https://bauta.example"));
         let list = ErasureLog::at("/nonexistent/erasures.log");
         let rights = Rights::new(store.clone(), vault.clone(), verify.clone(), keyring.clone(), access.clone(), list);
-        let dispatch = Dispatch::new(store.clone(), vault.clone(), keyring.clone(), carriers);
+        let dispatch = Dispatch::new(store.clone(), vault.clone(), keyring.clone(), access.clone(), carriers);
         let webhooks = Webhooks::new(store.clone(), keyring.clone(), access.clone(), Reach::default());
         let rooms = worker::Rooms {
             store: store.clone(),

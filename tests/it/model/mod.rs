@@ -306,7 +306,8 @@ impl History {
             for (who, shown, said) in &told {
                 let known = to.people().chain(to.callers.keys().copied()).any(|person| number_of(person) == *who);
                 prop_assert!(known, "{} heard {}", who, said);
-                prop_assert!([Some(to.x), to.y].into_iter().flatten().any(|number| format!("+{number}") == *shown));
+                let own = [Some(to.x), to.y].map(|number| number.map(|number| format!("+{number}")));
+                prop_assert!(own.contains(&Some(shown.clone())), "{} is not theirs", shown);
             }
             self.world.aliases[alias] = to;
         }

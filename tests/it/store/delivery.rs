@@ -201,7 +201,16 @@ async fn sent_to(world: &World, id: &str, device: i64) -> (TenantId, MessageRow)
     let row = message(world, tenant, fresh());
     world.write(Write::Message(Box::new(row.clone()))).await.unwrap();
     let (task, ids) = (Task::Message(row.id), vec![PartId { id: id.into(), device }]);
-    world.write(Write::RecordSubmission { carrier: "main".into(), tenant, task, ids }).await.unwrap();
+    world
+        .write(Write::RecordSubmission {
+            carrier: "main".into(),
+            tenant,
+            task,
+            ids,
+            counted: bauta::store::Counted::plain(bauta::store::Class::Relay),
+        })
+        .await
+        .unwrap();
     (tenant, row)
 }
 

@@ -151,7 +151,8 @@ pub async fn an_audience_hears_of_its_own_verifications_and_messages(world: Worl
     }
     let mut row = message(&world, tenant, fresh());
     row.alias = None;
-    row.asked = Some(Asked { credential: fresh(), audience: Some("courier".into()), party: person(1) });
+    row.asked =
+        Some(Asked { credential: fresh(), audience: Some("courier".into()), party: person(1), registration: None });
     let sent = What::MessageSent { message: row.id, subject: fresh(), carrier: "main".into(), parts: 1 };
     let change = Change::telling(world.event(Some(tenant), sent)).with(Write::Message(Box::new(row)));
     heard.push((Some("courier"), world.store.commit(change).await.unwrap().index));
