@@ -324,6 +324,9 @@ pub enum What {
     /// Other people are in it now; who stays was told.
     #[serde(rename = "alias.rebound")]
     AliasRebound { alias: AliasId, subjects: Vec<SubjectId> },
+    /// A member of a team is erased; the team goes on.
+    #[serde(rename = "alias.member_left")]
+    AliasMemberLeft { alias: AliasId, subject: SubjectId },
     /// What the tenant learns, or what strangers are told, is another.
     #[serde(rename = "alias.adjusted")]
     AliasAdjusted { alias: AliasId, disclose: String, unknown: String },

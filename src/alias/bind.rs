@@ -101,6 +101,9 @@ impl Alias {
     /// Binds a number of a pool to people. Refuses with a code of [`AliasError`].
     pub async fn bind(&self, permit: &Permit<NewAlias>, wish: Bind) -> Result<AliasView, AliasError> {
         let mode = check(&wish)?;
+        if wish.content.is_some() {
+            return Err(AliasError::ContentUnknown);
+        }
         let mut why = None;
         for pool in self.candidates(permit, &wish).await? {
             let settled = match self.ground(permit, mode, &wish, &pool).await {

@@ -151,14 +151,14 @@ pub fn region(field: &'static str, value: Option<&str>) -> Result<Option<String>
     }
 }
 
-/// A pool's number, or one that might be. In a query `+` reads as a space, so a space counts as one.
+/// A pool's number, or one that might be. In a query `+` reads as a space, so a space counts as one; in a path `%2B` does.
 pub fn virtual_number(field: &'static str, text: &str) -> Result<VirtualNumber, Problem> {
     phone::parse_virtual(&plus(text)).ok_or_else(|| Problem::at(Code::InvalidField, field))
 }
 
-/// `text` with the plus that a query's decoding took away.
+/// `text` with the plus that a query's decoding took away, or that a path spells.
 pub fn plus(text: &str) -> std::borrow::Cow<'_, str> {
-    match text.strip_prefix(' ') {
+    match text.strip_prefix(' ').or_else(|| text.strip_prefix("%2B")).or_else(|| text.strip_prefix("%2b")) {
         Some(digits) => format!("+{digits}").into(),
         None => text.into(),
     }

@@ -64,7 +64,7 @@ pub struct AliasExport {
     pub mode: &'static str,
     /// X.
     pub number: VirtualNumber,
-    /// `a` or `b`.
+    /// `a`, `b` or `member`.
     pub party: &'static str,
     /// Whether it carries.
     pub status: AliasStatus,
@@ -194,7 +194,11 @@ fn alias_export(row: &AliasRow, places: &[crate::store::BlindIndex]) -> AliasExp
         id: row.id,
         mode: leg::name(row.mode),
         number: row.number,
-        party: if places.contains(&row.a.index) { "a" } else { "b" },
+        party: match row.b {
+            _ if places.contains(&row.a.index) => "a",
+            Some(b) if places.contains(&b.index) => "b",
+            _ => "member",
+        },
         status: row.status,
         created_at: row.created_at,
         expires_at: row.expires_at,

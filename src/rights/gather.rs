@@ -54,14 +54,19 @@ impl Rights {
     ) -> Result<Gathered, RightsError> {
         let Whom { tenant, index, record, .. } = whom;
         let held = self.store.held(&HeldBy { tenant, index, record, places: places.clone(), messages }).await?;
-        let conversations = self.conversations(whom, &held).await?;
+        let conversations = self.conversations(whom, &held, &places).await?;
         let queued = self.store.queued(tenant, &conversations).await?;
         Ok(Gathered { held, places, conversations, queued })
     }
 
     /// Every conversation that the person has a part in, as `verify` and `relay` name them. What was queued for one
     /// record's verification alone its worker drops, since the verification is gone.
-    async fn conversations(&self, whom: Whom, held: &Held) -> Result<Vec<BlindIndex>, RightsError> {
+    async fn conversations(
+        &self,
+        whom: Whom,
+        held: &Held,
+        places: &[BlindIndex],
+    ) -> Result<Vec<BlindIndex>, RightsError> {
         let system = self.keyring.system();
         let mut found = Vec::new();
         if whom.record.is_none() {
@@ -69,8 +74,12 @@ impl Rights {
             found.extend(Class::ASKED.map(|class| system.conversation_with(whom.tenant, whom.index, class)));
         }
         for alias in &held.aliases {
-            for number in [Some(alias.number), alias.number_y].into_iter().flatten() {
-                found.extend(alias.people().iter().map(|party| across(&system, number, party.index)));
+            let leaves = outlives(alias, places);
+            for party in alias.people().iter().filter(|party| !leaves || places.contains(&party.index)) {
+                found.extend(alias.numbers().map(|number| across(&system, number, party.index)));
+            }
+            if leaves {
+                continue;
             }
             let senders = self.store.senders(alias.id).await?;
             found.extend(senders.iter().map(|sender| across(&system, alias.number, sender.index)));
@@ -116,9 +125,12 @@ impl Gathered {
     }
 
     /// What ends with it, told one by one.
-    fn ends(&self, subject: SubjectId) -> impl Iterator<Item = What> {
+    fn ends(&self, subject: SubjectId) -> impl Iterator<Item = What> + '_ {
         let aliases = self.held.aliases.iter().filter(|alias| is_active(alias));
-        let aliases = aliases.map(|alias| What::AliasReleased { alias: alias.id });
+        let aliases = aliases.map(move |alias| match outlives(alias, &self.places) {
+            true => What::AliasMemberLeft { alias: alias.id, subject },
+            false => What::AliasReleased { alias: alias.id },
+        });
         let pending = self.held.verifications.iter().filter(|row| row.status == VerificationStatus::Pending);
         let pending =
             pending.map(move |row| What::VerificationCanceled { verification: row.id, subject, superseded: false });
@@ -141,6 +153,11 @@ impl Gathered {
         };
         self.held.tokens.iter().map(told).collect()
     }
+}
+
+/// Whether an alias goes on without the person of these places.
+pub(super) fn outlives(alias: &AliasRow, places: &[BlindIndex]) -> bool {
+    places.iter().any(|place| alias.outlives(*place))
 }
 
 pub(super) fn is_active(alias: &AliasRow) -> bool {

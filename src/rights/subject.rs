@@ -1,6 +1,6 @@
 //! Everything of one person erased.
 
-use super::gather::{Gathered, Whom};
+use super::gather::{Gathered, Whom, outlives};
 use super::{ROUNDS, Rights, RightsError};
 use crate::access::{Permit, TokenRef};
 use crate::event::What;
@@ -47,7 +47,8 @@ impl Rights {
     }
 
     fn messages(&self, whom: Whom, gathered: &Gathered) -> Write {
-        let aliases = gathered.held.aliases.iter().map(|alias| alias.id).collect();
+        let gone = gathered.held.aliases.iter().filter(|alias| !outlives(alias, &gathered.places));
+        let aliases = gone.map(|alias| alias.id).collect();
         Write::ForgetMessages { tenant: whom.tenant, aliases, party: Some(whom.index), limit: MESSAGES }
     }
 

@@ -191,6 +191,15 @@ impl AliasRow {
         people
     }
 
+    /// Whether it goes on without somebody: a team does while it has another member.
+    pub fn outlives(&self, person: BlindIndex) -> bool {
+        let is_other = |member: &Party| member.index != person;
+        self.mode == AliasMode::Axg
+            && self.a.index != person
+            && self.members.iter().any(is_other)
+            && !self.members.iter().all(is_other)
+    }
+
     /// The numbers that it stands on.
     pub fn numbers(&self) -> impl Iterator<Item = VirtualNumber> {
         [Some(self.number), self.number_y].into_iter().flatten()

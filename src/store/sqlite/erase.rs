@@ -10,7 +10,7 @@ use super::writer::Tx;
 use super::{leg, people, place};
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, RecordId, TenantId, bytes};
-use crate::store::{AliasRow, AliasStatus, BlindIndex, Conflict, Erased, Erasure, LegKey, StoreError};
+use crate::store::{AliasRow, AliasStatus, BlindIndex, Conflict, Erased, Erasure, LegKey, LegTarget, StoreError};
 
 /// A person's place in what is left of an alias: no index under any key.
 const NOBODY: BlindIndex = BlindIndex([0; 16]);
@@ -62,6 +62,9 @@ fn forget_alias(tx: &Tx<'_>, what: &Erasure, alias: &AliasRow) -> Result<(), Sto
     let id = bytes(&alias.id);
     let person = alias.people().into_iter().map(|party| party.index).find(|index| what.places.contains(index));
     let person = person.unwrap_or(NOBODY);
+    if alias.outlives(person) {
+        return leave_team(tx, what, alias, person);
+    }
     end(tx, what, alias, person)?;
     leave_places(tx, alias, person)?;
     tx.conn.prepare_cached("DELETE FROM sender WHERE alias = ?")?.execute([id])?;
@@ -86,6 +89,28 @@ fn forget_alias(tx: &Tx<'_>, what: &Erasure, alias: &AliasRow) -> Result<(), Sto
             .execute(params![NOBODY, id, person])?;
     }
     Ok(())
+}
+
+/// Takes a member out of a team that goes on. What waits for the others stays.
+fn leave_team(tx: &Tx<'_>, what: &Erasure, alias: &AliasRow, person: BlindIndex) -> Result<(), StoreError> {
+    let id = bytes(&alias.id);
+    tx.conn.prepare_cached("DELETE FROM leg WHERE alias = ? AND party = ?")?.execute(params![id, person])?;
+    tx.conn.prepare_cached("DELETE FROM alias_member WHERE alias = ? AND idx = ?")?.execute(params![id, person])?;
+    let was_named = tx
+        .conn
+        .prepare_cached("UPDATE alias SET b_record = NULL, b_index = NULL WHERE id = ? AND b_index = ?")?
+        .execute(params![id, person])?;
+    if was_named > 0 {
+        let (kind, target) = leg::stored(LegTarget::Members);
+        tx.conn
+            .prepare_cached("UPDATE leg SET kind = ?, target = ? WHERE alias = ? AND party = ?")?
+            .execute(params![kind, target, id, alias.a.index])?;
+    }
+    let mut forget = tx.conn.prepare_cached("DELETE FROM message WHERE alias = ? AND to_record = ?")?;
+    for record in &what.records {
+        forget.execute(params![id, record])?;
+    }
+    leave_places(tx, alias, person)
 }
 
 /// The other party's place is kept from others for a while, a number that took messages from anyone rests; but who the

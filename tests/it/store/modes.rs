@@ -295,7 +295,8 @@ pub async fn forgetting_a_person_finds_them_in_teams_and_on_second_numbers(world
     for n in 1..=3 {
         world.write(Write::Token(token(&world, town.tenant, RecordId(n), n))).await.unwrap();
     }
-    let team = town.bind(&world, town.team(&world, 0, 1, &[2, 3])).await;
+    let named = AliasRow { b: Some(party(2)), ..town.team(&world, 0, 1, &[2, 3]) };
+    let team = town.bind(&world, named).await;
     let two = town.bind(&world, town.two_numbers(&world, 1, 2, 2, 3)).await;
     let of = HeldBy { tenant: town.tenant, index: person(2), record: None, places: vec![person(2)], messages: 0 };
     let held = world.store.held(&of).await.unwrap();
@@ -316,9 +317,13 @@ pub async fn forgetting_a_person_finds_them_in_teams_and_on_second_numbers(world
     };
     world.write(Write::Erase(Box::new(erasure))).await.unwrap();
     assert!(world.store.held(&of).await.unwrap().aliases.is_empty());
-    for (at, who) in [(0, 1), (0, 2), (0, 3), (1, 3), (2, 2)] {
+    for (at, who) in [(0, 2), (1, 3), (2, 2)] {
         assert!(world.store.leg(x(at), Some(person(who))).await.unwrap().is_none(), "{who} on {at}");
     }
+    let left = world.store.alias(town.tenant, team.id).await.unwrap().unwrap();
+    assert_eq!((left.status, left.b, left.members), (AliasStatus::Active, None, vec![party(3)]), "the team goes on");
+    assert_eq!(world.store.leg(x(0), Some(person(1))).await.unwrap().unwrap().to, LegTarget::Members);
+    assert!(world.store.leg(x(0), Some(person(3))).await.unwrap().is_some());
     // Nobody is taken for the one who is gone.
     World::refused(world.write(bind(&town.row(&world, AliasMode::Axb, 1, 3, Some(8)))).await, Conflict::LegTaken);
 }
