@@ -101,7 +101,7 @@ impl Alias {
     /// Binds a number of a pool to people. Refuses with a code of [`AliasError`].
     pub async fn bind(&self, permit: &Permit<NewAlias>, wish: Bind) -> Result<AliasView, AliasError> {
         let mode = check(&wish)?;
-        if wish.content.is_some() {
+        if wish.content.as_deref().is_some_and(|policy| !permit.terms().content.knows(policy)) {
             return Err(AliasError::ContentUnknown);
         }
         let mut why = None;

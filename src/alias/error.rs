@@ -1,5 +1,7 @@
 //! Why an alias or pool was not done as asked. Each variant is a decision that the caller can take.
 
+use std::time::Duration;
+
 use super::people::PeopleError;
 use crate::guard::LabelError;
 use crate::keyring::KeyError;
@@ -63,6 +65,24 @@ pub enum AliasError {
     /// A pool of this name exists.
     #[error("a pool of this name exists")]
     PoolExists,
+    /// The person asked to be spared messages from that number.
+    #[error("the person asked to be spared this")]
+    Suppressed,
+    /// The text breaks a rule of a content policy.
+    #[error("the text breaks a rule")]
+    ContentRefused,
+    /// The text needs too many parts.
+    #[error("the text is too long")]
+    TextTooLong,
+    /// The day's cap has less left.
+    #[error("a cap is reached")]
+    CapReached {
+        /// Not before.
+        retry_after: Duration,
+    },
+    /// The alias, or the credential that bound it, is frozen.
+    #[error("the alias is frozen")]
+    Frozen,
     /// The alias is no longer active.
     #[error("the alias is over")]
     Over,
@@ -102,6 +122,11 @@ impl AliasError {
             Self::SizeInvalid => "size_invalid",
             Self::TooManyLots => "too_many_kinds",
             Self::PoolExists => "pool_exists",
+            Self::Suppressed => "suppressed",
+            Self::ContentRefused => "content_refused",
+            Self::TextTooLong => "text_too_long",
+            Self::CapReached { .. } => "spend_cap_reached",
+            Self::Frozen => "frozen",
             Self::Over => "alias_expired",
             Self::NotFound => "not_found",
             Self::Store(_) | Self::Key(_) | Self::Vault(_) => return None,

@@ -13,6 +13,7 @@ mod life;
 mod notice;
 mod people;
 mod pool;
+mod send;
 mod view;
 mod watch;
 
@@ -25,6 +26,7 @@ pub use error::AliasError;
 pub use life::AliasQuery;
 pub use people::{Known, People, PeopleError, Seen};
 pub use pool::{Import, NewPool, PoolView, Standing};
+pub use send::{Addressee, Posted};
 pub use view::{AliasView, LegView, MessageView};
 
 use crate::access::{Access, Permit};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ids::{self, AliasId, RecordId, SubjectId, TenantId};
 use crate::keyring::{KeyError, Keyring};
+use crate::phone::Bearing;
 use crate::store::{BlindIndex, LotId, LotRow, Party, PoolRow, Sealed, Store, StoreError, TokenRow};
 
 /// Looks people up by their token record.
@@ -75,6 +76,12 @@ impl People {
         };
         let reached = lots.iter().filter(reaches).map(|lot| lot.id).collect();
         Ok(Seen { party: Party { record, index }, in_pool, reached })
+    }
+
+    /// Where messages to the person behind `record` go, as prices and caps see it.
+    pub async fn bearing(&self, tenant: TenantId, record: RecordId) -> Result<Bearing, PeopleError> {
+        let row = self.row(tenant, record).await?;
+        Ok(Bearing::of(&self.keyring.tenant(tenant).await?.open_number(record, &row.number)?))
     }
 
     /// The keyed id by which events name the person behind `record`.

@@ -15,7 +15,7 @@ use super::idempotency::once;
 use super::list::{self, List};
 use super::problem::Problem;
 use crate::access::{Action, AliasList, AliasRef, Permit};
-use crate::alias::{AliasQuery, AliasView, Alter, LegView, MessageView, leg};
+use crate::alias::{Addressee, AliasQuery, AliasView, Alter, LegView, MessageView, Posted, leg};
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, MessageId};
 use crate::phone::VirtualNumber;
@@ -104,6 +104,27 @@ pub struct MessagesQuery {
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<String>,
+}
+
+/// A message to somebody of an alias.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostMessage {
+    /// `a`, `b`, or the token of somebody who is in it.
+    #[schema(value_type = String, example = "a")]
+    to: Typed,
+    /// At most ten parts, no phone number in it.
+    #[schema(value_type = String, example = "Your courier is on the way.")]
+    text: Typed,
+}
+
+/// A message that was accepted.
+#[derive(Serialize, ToSchema)]
+pub struct PostedAnswer {
+    #[schema(value_type = String, example = "msg_01k8q3v6r5e9x8wz7m4n2b1c0d")]
+    id: MessageId,
+    #[schema(value_type = String, example = "queued")]
+    status: DeliveryStatus,
 }
 
 /// An alias.
@@ -295,6 +316,27 @@ pub async fn messages(call: Call) -> Result<Answer, Problem> {
     let permit = one(&call, Action::AliasRead).await?;
     let found = call.api.alias.history(&permit, after, limit + 1).await?;
     Answer::ok(&List::cut(found.into_iter().map(MessageAnswer::from).collect(), limit, |m| m.id.to_string()))
+}
+
+/// Write to somebody of an alias
+///
+/// From the number that the person sees there, in the tenant's name. The text names no number.
+#[utoipa::path(post, path = "/v1/aliases/{id}/messages", tag = "Aliases", request_body = PostMessage,
+    params(("id" = String, Path, description = "`als_…`")),
+    responses((status = 201, description = "Accepted.", body = PostedAnswer)))]
+pub async fn post(call: Call, body: Body) -> Result<Answer, Problem> {
+    once(call, body, async |call: &Call, body: &Body| {
+        let wish: PostMessage = body.read()?;
+        let permit = one(call, Action::MessageSend).await?;
+        let to = match wish.to.as_str() {
+            "a" => Addressee::A,
+            "b" => Addressee::B,
+            _ => Addressee::Person(bind::person(call, &permit, &wish.to).await?),
+        };
+        let Posted { id, status } = call.api.alias.post(&permit, to, wish.text.into_text()).await?;
+        Answer::created(&PostedAnswer { id, status })
+    })
+    .await
 }
 
 /// Leave to do `action` to the alias that the path names.

@@ -168,7 +168,9 @@ fn all(config: &mut ServiceConfig) {
         .service(resource("/v1/messages/{id}").route(get().to(messages::read)))
         .service(resource("/v1/aliases").route(post().to(aliases::create)).route(get().to(aliases::list)))
         .service(resource("/v1/aliases/batch").route(post().to(alias_batch::create)))
-        .service(resource("/v1/aliases/{id}/messages").route(get().to(aliases::messages)))
+        .service(
+            resource("/v1/aliases/{id}/messages").route(get().to(aliases::messages)).route(post().to(aliases::post)),
+        )
         .service(
             resource("/v1/aliases/{id}")
                 .route(get().to(aliases::read))

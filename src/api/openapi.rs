@@ -36,7 +36,7 @@ use super::{
         rights::erase_token, rights::erase, rights::export, rights::change_number,
         verifications::create, verifications::check, verifications::resend, verifications::cancel,
         verifications::read, verifications::jwks,
-        aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages,
+        aliases::create, aliases::list, aliases::read, aliases::change, aliases::release, aliases::messages, aliases::post,
         alias_batch::create,
         messages::create, messages::create_batch, messages::read,
         templates::create, templates::list, templates::read, templates::delete,

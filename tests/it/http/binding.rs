@@ -275,3 +275,45 @@ async fn of_a_batch_each_is_bound_or_refused_by_itself_and_none_twice() {
     assert_eq!(shop.post("/v1/aliases/batch", &shop.business, unknown).await.expect(400).code(), "unknown_field");
     shop.leaves_no_trace_of(&[ANNA, BEN, CAM]);
 }
+
+#[actix_web::test]
+async fn a_tenant_writes_to_somebody_of_an_alias_from_the_number_they_see() {
+    let shop = Shop::open().await;
+    let (a, b) = (shop.token(ANNA.0).await, shop.token(BEN.0).await);
+    let numbers = ["+16045550100", "+16045550101"].map(str::to_owned);
+    let pool = shop.pool("p", &numbers).await;
+    let alias = shop.binds(json!({"mode": "axyb", "a": a, "b": b, "pool": pool})).await;
+    let id = alias["id"].as_str().unwrap();
+    let path = format!("/v1/aliases/{id}/messages");
+    let post = async |to: &str, text: &str| shop.post(&path, &shop.business, json!({"to": to, "text": text})).await;
+    for (to, text) in [("a", "one"), ("b", "two"), (b.as_str(), "three")] {
+        let sent = post(to, text).await.expect(201);
+        assert!(sent.text_at("/id").starts_with("msg_") && sent.text_at("/status") == "queued", "{}", sent.text);
+    }
+    let own = |party: &str| legs(&alias)[party].clone();
+    assert_eq!(shop.handset(&a, 1).await, [(own("a"), "one".to_owned())]);
+    assert_eq!(shop.handset(&b, 2).await, [(own("b"), "two".to_owned()), (own("b"), "three".to_owned())]);
+    assert_eq!(shop.write(&a, &own("a"), "thanks").await, "carried", "an answer goes to the other");
+    let cam = shop.token(CAM.0).await;
+    for (to, text, refusal) in [
+        ("a", "call +1 202 555 0143", refused(422, "number_in_text")),
+        ("a", "  ", refused(400, "invalid_field")),
+        (cam.as_str(), "hello", refused(404, "not_found")),
+        ("c", "hello", refused(400, "token_malformed")),
+        ("a", &"long ".repeat(400), refused(422, "text_too_long")),
+    ] {
+        let got = post(to, text).await;
+        assert_eq!((got.status, got.code()), refusal, "{to}");
+    }
+    let history = shop.get(&path, &shop.business).await.expect(200).json();
+    let from: Vec<_> = history["data"].as_array().unwrap().iter().map(|message| message["from"].clone()).collect();
+    assert_eq!(from, [json!("a"), json!("tenant"), json!("tenant"), json!("tenant")]);
+    let foreign = shop.post(&path, &shop.partner, json!({"to": "a", "text": "hello"})).await;
+    assert_eq!((foreign.status, foreign.code()), refused(404, "not_found"));
+    shop.post("/v1/freeze", &shop.operator, json!({"target": id})).await.expect(200);
+    assert_eq!(post("a", "hello").await.expect(403).code(), "frozen");
+    shop.post("/v1/thaw", &shop.operator, json!({"target": id})).await.expect(200);
+    shop.call("DELETE", &format!("/v1/aliases/{id}"), &shop.business, None).await.expect(204);
+    assert_eq!(post("a", "hello").await.expect(410).code(), "alias_expired");
+    shop.leaves_no_trace_of(&[ANNA, BEN, CAM]);
+}
