@@ -14,7 +14,7 @@ use crate::service::Service;
 use crate::smsc::{Came, Smsc};
 
 /// `deliver_sm` that may wait for their answer.
-const WINDOW: usize = 256;
+pub const WINDOW: usize = 256;
 /// Messages that may be between the two links, so that what is measured is the whole way and not a queue filling up.
 const ON_THE_WAY: usize = 2_000;
 const ALIASES: usize = 200;
@@ -29,7 +29,7 @@ pub struct Relay {
     pub service: Service,
     smsc: Smsc,
     /// Virtual number and handset of each alias, digits only.
-    aliases: Vec<(String, String)>,
+    pub aliases: Vec<(String, String)>,
 }
 
 /// How messages are handed over.
@@ -52,6 +52,21 @@ pub struct Relayed {
     pub cpu_us: f64,
 }
 
+impl Relayed {
+    /// Both, one after the other.
+    pub fn and(mut self, other: Self) -> Self {
+        let messages = self.messages + other.messages;
+        let cpu = self.cpu_us * self.messages as f64 + other.cpu_us * other.messages as f64;
+        self.latencies.extend(other.latencies);
+        let cpu_us = cpu / messages.max(1) as f64;
+        Self { messages, elapsed: self.elapsed + other.elapsed, latencies: self.latencies, cpu_us }
+    }
+
+    pub fn per_second(&self) -> f64 {
+        self.messages as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
 impl Relay {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -60,7 +75,7 @@ impl Relay {
             "[[carriers]]\nname = \"main\"\nkind = \"smpp\"\nhost = \"127.0.0.1\"\nport = {port}\n\
              system_id = \"bauta\"\npassword = \"bench\"\nsender = \"Bench\"\n"
         ));
-        let smsc = Smsc::bound(&listener).await;
+        let smsc = Smsc::bound(&listener, 0).await.expect("a client");
         let aliases = bind(&service).await;
         Self { service, smsc, aliases }
     }
@@ -68,13 +83,10 @@ impl Relay {
     /// Relays for so long; then waits for what is on its way.
     pub async fn relay(&mut self, manner: Manner, length: Duration) -> Relayed {
         let cpu = self.service.cpu_seconds();
-        let mut traffic = Traffic::new(&self.aliases);
+        let mut traffic = Traffic::new(Route::Aliases(&self.aliases));
         traffic.run(&mut self.smsc, manner, length).await;
-        let messages = traffic.messages.len();
-        let latencies: Vec<u32> = traffic.messages.iter().map(|message| message.arrived_after()).collect();
-        let elapsed = traffic.last - traffic.began;
-        let cpu_us = (self.service.cpu_seconds() - cpu) * 1e6 / messages.max(1) as f64;
-        Relayed { messages, elapsed, latencies, cpu_us }
+        let cpu = self.service.cpu_seconds() - cpu;
+        traffic.done(cpu)
     }
 }
 
@@ -113,8 +125,39 @@ impl Message {
     }
 }
 
-struct Traffic<'a> {
-    aliases: &'a [(String, String)],
+/// Where messages are to come out.
+#[derive(Clone, Copy)]
+pub enum Route<'a> {
+    /// At the handset behind each alias, shown as from the alias.
+    Aliases(&'a [(String, String)]),
+    /// At the virtual number itself, shown as from their writers: turned round, nothing more.
+    Through(&'a [(String, String)]),
+}
+
+impl Route<'_> {
+    /// The virtual number that message `place` is handed in for.
+    fn to(&self, place: usize) -> &str {
+        let (Self::Aliases(aliases) | Self::Through(aliases)) = self;
+        &aliases[place % ALIASES].0
+    }
+
+    /// Source and destination with which it has to come out.
+    fn out(&self, place: usize) -> (String, &str) {
+        match self {
+            Self::Aliases(aliases) => (aliases[place % ALIASES].0.clone(), aliases[place % ALIASES].1.as_str()),
+            Self::Through(_) => (writer(place), self.to(place)),
+        }
+    }
+}
+
+/// The short code that writes message `place`.
+fn writer(place: usize) -> String {
+    (10_000 + place % SENDERS).to_string()
+}
+
+/// The messages of one run.
+pub struct Traffic<'a> {
+    route: Route<'a>,
     began: Instant,
     last: Instant,
     messages: Vec<Message>,
@@ -128,34 +171,46 @@ struct Traffic<'a> {
 }
 
 impl<'a> Traffic<'a> {
-    fn new(aliases: &'a [(String, String)]) -> Self {
+    pub fn new(route: Route<'a>) -> Self {
         let began = Instant::now();
         let run = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.subsec_nanos());
-        Self { aliases, began, last: began, messages: Vec::new(), untaken: 0, arrived: 0, receipts: Vec::new(), run }
+        Self { route, began, last: began, messages: Vec::new(), untaken: 0, arrived: 0, receipts: Vec::new(), run }
     }
 
-    async fn run(&mut self, smsc: &mut Smsc, manner: Manner, length: Duration) {
+    /// Relays for so long, then waits for what is on its way.
+    pub async fn run(&mut self, smsc: &mut Smsc, manner: Manner, length: Duration) {
         let mut tick = interval(Duration::from_millis(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let sending = self.began.elapsed() < length;
             self.send(smsc, manner, sending);
-            smsc.flush().await;
+            smsc.flush().await.expect("the client takes it");
             if !sending && self.untaken == 0 && self.arrived == self.messages.len() && self.receipts.is_empty() {
                 break;
             }
             let missing = self.messages.len() - self.arrived;
             assert!(self.began.elapsed() < length + LAST, "{missing} messages never came out");
             tokio::select! {
-                () = smsc.readable() => self.take(smsc, manner),
+                read = smsc.readable() => {
+                    read.expect("the link stands");
+                    self.take(smsc, manner);
+                }
                 _ = tick.tick() => {}
             }
         }
         let again = timeout(LINGER, smsc.readable()).await;
         if again.is_ok() {
             self.take(smsc, manner);
-            smsc.flush().await;
+            smsc.flush().await.expect("the client takes it");
         }
+    }
+
+    /// What came of it, with the processor time that it took.
+    pub fn done(self, cpu_seconds: f64) -> Relayed {
+        let messages = self.messages.len();
+        let latencies: Vec<u32> = self.messages.iter().map(Message::arrived_after).collect();
+        let cpu_us = cpu_seconds * 1e6 / messages.max(1) as f64;
+        Relayed { messages, elapsed: self.last - self.began, latencies, cpu_us }
     }
 
     /// Puts as much into the next write as window and manner allow.
@@ -175,8 +230,7 @@ impl<'a> Traffic<'a> {
         };
         while sending && may(self) {
             let place = self.messages.len();
-            let (x, _) = &self.aliases[place % ALIASES];
-            smsc.deliver(&(10_000 + place % SENDERS).to_string(), x, &self.text(place));
+            smsc.deliver(&writer(place), self.route.to(place), &self.text(place));
             self.messages.push(Message { at: Instant::now(), took: None });
             self.untaken += 1;
         }
@@ -189,7 +243,10 @@ impl<'a> Traffic<'a> {
     fn take(&mut self, smsc: &mut Smsc, manner: Manner) {
         for came in smsc.came() {
             match came {
-                Came::Taken => self.untaken -= 1,
+                Came::Taken { status, .. } => {
+                    assert_eq!(status, 0, "a deliver_sm was not taken");
+                    self.untaken -= 1;
+                }
                 Came::Submitted { id, from, to, text } => {
                     self.arrive(&from, &to, &text);
                     if manner.receipts {
@@ -203,8 +260,8 @@ impl<'a> Traffic<'a> {
     fn arrive(&mut self, from: &str, to: &str, text: &str) {
         let place: usize = text.split(' ').next().and_then(|place| place.parse().ok()).expect("a text of ours");
         assert_eq!(text, self.text(place), "a text was changed");
-        let (x, handset) = &self.aliases[place % ALIASES];
-        assert_eq!((from, to), (x.as_str(), handset.as_str()), "a message went astray");
+        let (shown, handset) = self.route.out(place);
+        assert_eq!((from, to), (shown.as_str(), handset), "a message went astray");
         let message = self.messages.get_mut(place).expect("a message of this run");
         assert!(message.took.is_none(), "a message came out twice");
         message.took = Some(message.at.elapsed());

@@ -156,12 +156,7 @@ impl Service {
 
     /// Processor time that the process has used, all threads, user and system.
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = self.proc("stat");
-        let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
-        let fields: Vec<&str> = fields.split(' ').collect();
-        // proc(5): utime is field 14 and stime 15; the name is 2 and `fields` begins at 3.
-        let ticks = |place: usize| fields[place - 3].parse::<f64>().expect("ticks");
-        (ticks(14) + ticks(15)) / TICKS
+        cpu_seconds(self.child.as_ref().expect("a running service").id())
     }
 
     /// Bytes of the database. Ends the process and starts it again, so that all of the WAL is in the file.
@@ -201,6 +196,16 @@ impl Drop for Service {
     }
 }
 
+/// Processor time that a process has used, all threads, user and system.
+pub fn cpu_seconds(id: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("a process of Linux");
+    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
+    let fields: Vec<&str> = fields.split(' ').collect();
+    // proc(5): utime is field 14 and stime 15; the name is 2 and `fields` begins at 3.
+    let ticks = |place: usize| fields[place - 3].parse::<f64>().expect("ticks");
+    (ticks(14) + ticks(15)) / TICKS
+}
+
 fn is_ready(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     let asked = stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n");
@@ -209,6 +214,6 @@ fn is_ready(port: u16) -> bool {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }

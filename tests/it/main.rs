@@ -18,6 +18,7 @@ mod codes;
 mod http;
 mod keys;
 mod leak;
+mod load;
 mod main_job;
 mod memory;
 mod model;
@@ -26,5 +27,7 @@ mod printed;
 mod proofs;
 mod service;
 mod smpp;
+#[path = "../peers/smsc.rs"]
+mod smsc;
 mod store;
 mod webhooks;

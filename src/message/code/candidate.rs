@@ -217,7 +217,8 @@ fn atoms(text: &Folded) -> Vec<Atom> {
     atoms
 }
 
-/// `30min`, `50000d`, `Rs5000`: an amount and its unit in one run are the amount, marked as such.
+/// `30min`, `50000d`, `Rs5000`: an amount and its unit in one run are the amount, marked as such. `OTP482913` is what
+/// follows the word.
 fn unglued(text: &Folded, atom: Atom) -> Atom {
     let value = text.raw.get(atom.start..atom.end).unwrap_or_default();
     let digits = value.chars().take_while(char::is_ascii_digit).count();
@@ -228,9 +229,11 @@ fn unglued(text: &Folded, atom: Atom) -> Atom {
         let end = atom.start.saturating_add(digits);
         return Atom { end, letters: false, measured: true, ..atom };
     }
-    if letters > 1 && atom.digits && number(value.get(letters..).unwrap_or_default()) && is_in(head, &HEADS) {
+    let named = is_in(head, &NAMES);
+    if letters > 1 && atom.digits && number(value.get(letters..).unwrap_or_default()) && (named || is_in(head, &HEADS))
+    {
         let start = atom.start.saturating_add(letters);
-        return Atom { start, letters: false, measured: true, ..atom };
+        return Atom { start, letters: false, measured: !named, ..atom };
     }
     atom
 }
@@ -249,6 +252,9 @@ const TAILS: [&str; 36] = [
     "nd", "rd", "th", "am", "pm", "pts", "kr", "rs", "vnd", "eur", "usd", "rub", "lei", "zl", "kc", "ft", "tl", "din",
     "czk",
 ];
+
+/// Words for a code that people write right before it.
+const NAMES: [&str; 4] = ["otp", "pin", "code", "tan"];
 
 /// Currencies that people write right before an amount.
 const HEADS: [&str; 24] = [

@@ -1,8 +1,13 @@
-//! A small SMSC: takes one transceiver bind, hands messages over as `deliver_sm`, and answers every `submit_sm` at once.
+//! A small SMSC for load: takes transceiver binds, hands messages over as `deliver_sm`, answers every `submit_sm` at
+//! once, and can be cut anywhere.
 //!
-//! SMPP 3.4, written by hand from the specification, only what the relay rows need. Whatever else the client sends ends
-//! the run.
+//! SMPP 3.4, written by hand from the specification, only what load needs: little work for each message, and knowledge
+//! of which answer was written before a cut. Shared by the load test and the relay rows of the bench. Whatever else a
+//! client sends ends the run.
 
+#![allow(dead_code, reason = "each of its users needs a part")]
+
+use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -27,11 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Came {
     /// A message for a handset, already answered under this id.
     Submitted { id: String, from: String, to: String, text: String },
-    /// One of our `deliver_sm` was taken.
-    Taken,
+    /// One of our requests was answered, with this status: 0 for taken.
+    Taken { sequence: u32, status: u32 },
 }
 
-/// An SMSC with its one client bound.
+/// An SMSC with one client bound.
 pub struct Smsc {
     stream: TcpStream,
     read: Vec<u8>,
@@ -41,27 +46,35 @@ pub struct Smsc {
 }
 
 impl Smsc {
-    /// Waits for a client and takes its bind.
-    pub async fn bound(listener: &TcpListener) -> Self {
-        let (stream, _) = timeout(PATIENCE, listener.accept()).await.expect("a client in time").expect("a client");
-        stream.set_nodelay(true).expect("no delay");
-        let mut smsc = Self { stream, read: Vec::new(), write: Vec::new(), sequence: 0, ids: 0 };
-        let bind = timeout(PATIENCE, smsc.pdu()).await.expect("a bind in time");
+    /// Waits for a client and takes its bind. Ids go on from `ids`.
+    ///
+    /// # Errors
+    /// The client hung up before it was bound.
+    pub async fn bound(listener: &TcpListener, ids: u64) -> io::Result<Self> {
+        let (stream, _) = timeout(PATIENCE, listener.accept()).await.expect("a client in time")?;
+        stream.set_nodelay(true)?;
+        let mut smsc = Self { stream, read: Vec::new(), write: Vec::new(), sequence: 0, ids };
+        let bind = timeout(PATIENCE, smsc.pdu()).await.expect("a bind in time")?;
         assert_eq!(bind.command, BIND_TRANSCEIVER);
-        smsc.answer(&bind, b"bench\0");
-        smsc.flush().await;
-        smsc
+        smsc.answer(&bind, b"load\0");
+        smsc.flush().await?;
+        Ok(smsc)
     }
 
-    /// Puts a message into the next write: from a short code, to a virtual number.
-    pub fn deliver(&mut self, from: &str, to: &str, text: &str) {
+    /// Ids given so far.
+    pub fn ids(&self) -> u64 {
+        self.ids
+    }
+
+    /// Puts a message into the next write: from a short code, to a virtual number. Gives its sequence number.
+    pub fn deliver(&mut self, from: &str, to: &str, text: &str) -> u32 {
         let mut body = addresses(0, from, 1, to);
         // esm_class, protocol_id, priority_flag, two empty times, registered_delivery, replace_if_present,
         // data_coding 0 (the SMSC's default alphabet), sm_default_msg_id.
         body.extend([0, 0, 0, 0, 0, 0, 0, 0, 0]);
         body.push(u8::try_from(text.len()).expect("one message"));
         body.extend_from_slice(text.as_bytes());
-        self.request(DELIVER_SM, &body);
+        self.request(DELIVER_SM, &body)
     }
 
     /// Puts a receipt of final delivery into the next write.
@@ -76,17 +89,39 @@ impl Smsc {
     }
 
     /// Sends what was put together, in one write.
-    pub async fn flush(&mut self) {
+    ///
+    /// # Errors
+    /// The link is gone.
+    pub async fn flush(&mut self) -> io::Result<()> {
         if !self.write.is_empty() {
-            self.stream.write_all(&self.write).await.expect("the client takes it");
+            self.stream.write_all(&self.write).await?;
             self.write.clear();
         }
+        Ok(())
     }
 
     /// Waits until something can be read. May be dropped while it waits.
-    pub async fn readable(&mut self) {
-        let count = self.stream.read_buf(&mut self.read).await.expect("the link stands");
-        assert!(count > 0, "the client hung up");
+    ///
+    /// # Errors
+    /// The link is gone.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        match self.stream.read_buf(&mut self.read).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Resets the connection after the first `octets` of what waits to be written, in the middle of a PDU as it may be.
+    /// What the client has sent and what was not read goes with it.
+    pub async fn cut(mut self, octets: usize) {
+        self.write.truncate(octets);
+        let _ = self.flush().await;
+        let _ = self.stream.set_zero_linger();
+    }
+
+    /// Octets that wait to be written.
+    pub fn unwritten(&self) -> usize {
+        self.write.len()
     }
 
     /// What can be read without waiting; answers go into the next write.
@@ -112,29 +147,27 @@ impl Smsc {
                 let (from, to, text) = submitted(&pdu.body);
                 return Some(Came::Submitted { id, from, to, text });
             }
-            TAKEN => {
-                assert_eq!(pdu.status, 0, "a deliver_sm was not taken");
-                return Some(Came::Taken);
-            }
+            TAKEN => return Some(Came::Taken { sequence: pdu.sequence, status: pdu.status }),
             ENQUIRE_LINK | UNBIND => self.answer(pdu, b""),
             other => panic!("command {other:#x} was not expected"),
         }
         None
     }
 
-    async fn pdu(&mut self) -> Pdu {
+    async fn pdu(&mut self) -> io::Result<Pdu> {
         loop {
             if let Some((pdu, after)) = Pdu::first(&self.read) {
                 self.read = after.to_vec();
-                return pdu;
+                return Ok(pdu);
             }
-            self.readable().await;
+            self.readable().await?;
         }
     }
 
-    fn request(&mut self, command: u32, body: &[u8]) {
+    fn request(&mut self, command: u32, body: &[u8]) -> u32 {
         self.sequence = self.sequence % 0x7fff_fffe + 1;
         put(&mut self.write, command, self.sequence, body);
+        self.sequence
     }
 
     fn answer(&mut self, pdu: &Pdu, body: &[u8]) {
