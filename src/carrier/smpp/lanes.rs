@@ -28,8 +28,8 @@ use crate::message::Alphabet;
 
 /// Messages and receipts held at once, waiting or under way.
 const PLACES: usize = 256;
-/// More lanes than this bring nothing.
-const MOST_LANES: usize = 64;
+/// Lanes of a link; more bring nothing.
+const LANES: usize = 64;
 /// How long the reader waits for a place before it answers that we are full.
 const PLACE_TIME: Duration = Duration::from_secs(2);
 /// After such an answer the reader waits for none for this long, so that answers to our requests still pass.
@@ -61,11 +61,11 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Opens up to `wanted` lanes.
-    pub(super) fn open(desk: Desk, wanted: usize) -> Self {
+    /// Opens the lanes.
+    pub(super) fn open(desk: Desk) -> Self {
         let (session, desk) = (desk.session.clone(), Arc::new(desk));
         let mut tasks = JoinSet::new();
-        let queues = (0..wanted.clamp(1, MOST_LANES)).map(|_| {
+        let queues = (0..LANES).map(|_| {
             let (sender, queue) = mpsc::channel(PLACES);
             tasks.spawn(desk.clone().serve(queue));
             sender

@@ -148,13 +148,17 @@ impl Link {
         let carrier = &self.carrier;
         let window = carrier.share(self.nth);
         let (session, queue) = Session::new(window);
-        let lanes = Lanes::open(self.desk(&session), window);
+        let lanes = Lanes::open(self.desk(&session));
         let end = tokio::select! {
             () = session::write(queue, writing) => End::Closed,
             () = self.read(reading, &session, &lanes) => End::Closed,
             end = self.lead(&session, &lanes, window, stop) => end,
         };
-        let end = if session.has_goodbye() { End::Unbound } else { end };
+        let end = match session.refusal() {
+            Some(status) if end == End::Closed => End::BindRefused(status),
+            _ if end == End::Closed && session.has_goodbye() => End::Unbound,
+            _ => end,
+        };
         carrier.publish(self.nth, None);
         session.end();
         carrier.repeats.await_again(&session.unconfirmed, Instant::now());

@@ -32,6 +32,8 @@ pub(super) struct Session {
     waiting: Mutex<HashMap<u32, oneshot::Sender<Frame>>>,
     sequence: AtomicU32,
     bound: AtomicBool,
+    /// The status of the answer to our bind, if that refused it.
+    refused: AtomicU32,
     closing: AtomicBool,
     over: AtomicBool,
     /// The sequence number of the peer's `unbind`, once it sent one.
@@ -80,6 +82,7 @@ impl Session {
             waiting: Mutex::default(),
             sequence: AtomicU32::new(1),
             bound: AtomicBool::new(false),
+            refused: AtomicU32::new(0),
             closing: AtomicBool::new(false),
             over: AtomicBool::new(false),
             goodbye: watch::Sender::new(None),
@@ -128,8 +131,9 @@ impl Session {
             frame.id,
             CommandId::BindTransceiverResp | CommandId::BindTransmitterResp | CommandId::BindReceiverResp
         );
-        if is_bind && frame.status == 0 {
-            self.bound.store(true, Ordering::Release);
+        if is_bind {
+            self.refused.store(frame.status, Ordering::Release);
+            self.bound.store(frame.status == 0, Ordering::Release);
         }
         let waiting = self.waiting().remove(&frame.sequence);
         waiting.is_some_and(|waiting| waiting.send(frame).is_ok())
@@ -168,6 +172,11 @@ impl Session {
     /// Whether the peer took our bind.
     pub(super) fn is_bound(&self) -> bool {
         self.bound.load(Ordering::Acquire)
+    }
+
+    /// The status with which the peer refused our bind, also if it closed the link right after.
+    pub(super) fn refusal(&self) -> Option<u32> {
+        Some(self.refused.load(Ordering::Acquire)).filter(|status| *status != 0)
     }
 
     /// Whether we are about to unbind, and take nothing new.
@@ -228,7 +237,12 @@ pub(super) async fn write(mut queue: mpsc::Receiver<Outgoing>, mut link: impl As
                 octets.extend_from_slice(&pdu.octets);
             }
         }
-        let written = timeout(WRITE_TIME, link.write_all(&octets)).await;
+        let written = timeout(WRITE_TIME, async {
+            link.write_all(&octets).await?;
+            // TLS keeps back what the socket had no room for.
+            link.flush().await
+        })
+        .await;
         if last || !matches!(written, Ok(Ok(()))) {
             let _ = timeout(WRITE_TIME, link.shutdown()).await;
             return;
