@@ -1,8 +1,10 @@
 //! The way out to one HTTP service: so many requests at once, so many a second, and a rest after failures.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::client::{Answer, Client, Outgoing};
 use super::health::Health;
@@ -16,6 +18,8 @@ pub(in crate::carrier) struct Line {
     client: Client,
     health: Health,
     window: Semaphore,
+    /// Places that others than codes may have: some are always left for codes.
+    others: Semaphore,
     pace: Pace,
     name: String,
 }
@@ -28,6 +32,7 @@ impl Line {
             client: Client::new(link.ca_file.as_deref(), link.timeout)?,
             health: Health::default(),
             window: Semaphore::new(usize::from(link.window)),
+            others: Semaphore::new(usize::from((link.window - link.window / 4).max(1))),
             pace: Pace::new(link.rate),
             name: link.name.clone(),
         })
@@ -45,7 +50,16 @@ impl Line {
         lane: Lane,
         judge: impl FnOnce(&Answer) -> Result<T, SubmitError>,
     ) -> Result<T, SubmitError> {
-        let Ok(_place) = self.window.acquire().await else { return Err(SubmitError::Unavailable) };
+        if !self.is_up() {
+            return Err(SubmitError::Unavailable);
+        }
+        let place = async {
+            let other = if lane == Lane::Code { None } else { Some(self.others.acquire().await.ok()?) };
+            Some((other, self.window.acquire().await.ok()?))
+        };
+        let Ok(Some(_place)) = timeout(LONGEST_WAIT, place).await else {
+            return Err(SubmitError::Throttled { retry_after: LONGEST_WAIT });
+        };
         self.pace.turn(lane).await.map_err(|retry_after| SubmitError::Throttled { retry_after })?;
         let answer = self.client.send(outgoing).await;
         let status = answer.as_ref().map_or(0, |answer| answer.status.as_u16());
@@ -70,8 +84,12 @@ impl Line {
     }
 }
 
+/// A message whose turn is further away than this is put off. With the pace and one request, shorter than the patience of
+/// `dispatch`, so that what was not sent is not taken for unconfirmed.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
 /// The same wish to slow down, with the longer of both waits.
-fn longer<T>(judged: Result<T, SubmitError>, pause: std::time::Duration) -> SubmitError {
+fn longer<T>(judged: Result<T, SubmitError>, pause: Duration) -> SubmitError {
     match judged {
         Err(SubmitError::Throttled { retry_after }) => SubmitError::Throttled { retry_after: retry_after.max(pause) },
         Err(error) => error,

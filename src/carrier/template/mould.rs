@@ -1,8 +1,11 @@
-//! Texts with placeholders: `{to}`, `{to_digits}`, `{from}`, `{from_digits}`, `{text}`, `{coding}`, `{id}`, and the
-//! names of the settings' own secrets. `{{` and `}}` stand for one brace.
+//! Texts with placeholders: `{to}`, `{to_digits}`, `{from}`, `{from_digits}`, `{text}`, `{coding}`, `{id}`, `{life_s}`,
+//! `{life_min}`, and the names of the settings' own secrets. `{{` and `}}` stand for one brace.
 //!
 //! Pure. A mould knows the place it is for, and escapes what it is filled with for that place: nothing that a person
 //! wrote can end a parameter, a string or a header.
+
+use std::borrow::Cow;
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
@@ -26,6 +29,8 @@ enum Hole {
     Text,
     Coding,
     Id,
+    LifeSeconds,
+    LifeMinutes,
 }
 
 /// What a mould is filled with.
@@ -34,6 +39,8 @@ pub(super) struct Filling<'a> {
     pub(super) from: &'a str,
     pub(super) text: &'a str,
     pub(super) id: &'a str,
+    /// How long the message is of use.
+    pub(super) life: Duration,
 }
 
 /// Where a filled text stands.
@@ -86,7 +93,7 @@ impl Mould {
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Hole(hole) => out.push_str(&escaped(hole.value(filling), place)),
+                Piece::Hole(hole) => out.push_str(&escaped(&hole.value(filling), place)),
             }
         }
         out
@@ -103,6 +110,8 @@ impl Hole {
             "text" => Self::Text,
             "coding" => Self::Coding,
             "id" => Self::Id,
+            "life_s" => Self::LifeSeconds,
+            "life_min" => Self::LifeMinutes,
             _ => return Err(format!("knows no {{{name}}}; name it in [carriers.secrets] or use: {KNOWN}")),
         };
         if place == Place::Header && hole != Self::Id {
@@ -111,8 +120,9 @@ impl Hole {
         Ok(hole)
     }
 
-    fn value<'a>(self, filling: &Filling<'a>) -> &'a str {
-        match self {
+    fn value<'a>(self, filling: &Filling<'a>) -> Cow<'a, str> {
+        let life = filling.life.as_secs().max(1);
+        Cow::Borrowed(match self {
             Self::To => filling.to,
             Self::ToDigits => filling.to.trim_start_matches('+'),
             Self::From => filling.from,
@@ -120,7 +130,9 @@ impl Hole {
             Self::Text => filling.text,
             Self::Coding => coding(filling.text),
             Self::Id => filling.id,
-        }
+            Self::LifeSeconds => return life.to_string().into(),
+            Self::LifeMinutes => return life.div_ceil(60).to_string().into(),
+        })
     }
 }
 
@@ -140,7 +152,7 @@ fn escaped(text: &str, place: Place) -> Zeroizing<String> {
 
 /// All but the unreserved characters of RFC 3986 §2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-const KNOWN: &str = "{to} {to_digits} {from} {from_digits} {text} {coding} {id}";
+const KNOWN: &str = "{to} {to_digits} {from} {from_digits} {text} {coding} {id} {life_s} {life_min}";
 
 #[cfg(test)]
 mod tests {
@@ -148,8 +160,13 @@ mod tests {
     use super::*;
     use crate::config::Hidden;
 
-    const FILLING: Filling<'static> =
-        Filling { to: "+12025550101", from: "Shop & Co", text: "50% \"off\"\r\n验&x=1", id: "7" };
+    const FILLING: Filling<'static> = Filling {
+        to: "+12025550101",
+        from: "Shop & Co",
+        text: "50% \"off\"\r\n验&x=1",
+        id: "7",
+        life: Duration::from_secs(61),
+    };
 
     fn filled(text: &str, place: Place) -> String {
         let secrets = [("key".to_owned(), Hidden(Zeroizing::new("s&=cret".to_owned())))];
@@ -180,6 +197,7 @@ mod tests {
         {
             assert!(filled(text, Place::Whole).starts_with(fault), "{text}");
         }
+        assert_eq!(filled("{life_s} {life_min}", Place::Whole), "61 2");
         assert_eq!(filled("{{to}}", Place::Whole), "{to}");
         assert_eq!(filled("{text}", Place::Whole), FILLING.text);
     }

@@ -1,5 +1,7 @@
 //! What goes out: the request as described, and what its answers mean.
 
+use std::time::Duration;
+
 use data_encoding::BASE64;
 use hyper::Method;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -83,7 +85,8 @@ impl Shape {
     /// The request for one message, which is `id` to us.
     pub(super) fn filled(&self, submission: &Submission, id: &str) -> Result<Outgoing, SubmitError> {
         let (to, from) = (submission.to.expose(Door::Carrier), address::sender(&submission.from));
-        let filling = Filling { to: &to, from: &from, text: &submission.text, id };
+        let filling =
+            Filling { to: &to, from: &from, text: &submission.text, id, life: submission.life.unwrap_or(USUAL_LIFE) };
         let mut headers = self.fixed.clone();
         for (name, mould) in &self.headers {
             let value = HeaderValue::from_str(&mould.filled(&filling, Place::Header));
@@ -210,7 +213,7 @@ fn basic(user: &str, password: &Hidden) -> Result<HeaderValue, String> {
 
 /// Whether the address can be asked at all, whatever it is filled with.
 fn check_url(url: &Mould) -> Result<(), String> {
-    let filling = Filling { to: "+0", from: "x", text: "x", id: "x" };
+    let filling = Filling { to: "+0", from: "x", text: "x", id: "x", life: USUAL_LIFE };
     let example = url.filled(&filling, Place::Url);
     let uri = example.parse::<hyper::Uri>().ok().filter(|uri| uri.host().is_some());
     match uri.as_ref().and_then(hyper::Uri::scheme_str) {
@@ -218,6 +221,9 @@ fn check_url(url: &Mould) -> Result<(), String> {
         _ => Err("submit.url: is no address; write \"http://192.168.1.20:8080/message\" say".to_owned()),
     }
 }
+
+/// How long a message of which nothing else is known is of use: as long as its body is kept.
+const USUAL_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
 fn check_rules(settings: &TemplateSubmit) -> Result<(), String> {
     let known = |class: &String| Failure::ALL.iter().any(|failure| failure.as_str() == class);

@@ -41,6 +41,9 @@ impl TwilioCarrier {
             Some(service) if submission.from == self.sender => form.append_pair("MessagingServiceSid", service),
             _ => form.append_pair("From", &address::sender(&submission.from)),
         };
+        if let Some(life) = submission.life {
+            form.append_pair("ValidityPeriod", &life.as_secs().clamp(1, LONGEST_LIFE_S).to_string());
+        }
         form.append_pair("Body", &submission.text).append_pair("StatusCallback", &status);
         Zeroizing::new(form.finish().into_bytes())
     }
@@ -83,6 +86,9 @@ struct Made {
 struct Fault {
     code: u32,
 }
+
+/// What Twilio takes as the longest time to try, in seconds.
+const LONGEST_LIFE_S: u64 = 14_400;
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,8 @@ impl VonageCarrier {
         authorization.set_sensitive(true);
         let (to, from) = (submission.to.expose(Door::Carrier), address::sender(&submission.from));
         let (to, from) = (to.trim_start_matches('+'), from.trim_start_matches('+'));
-        let wish = Wish { message_type: "text", channel: "sms", to, from, text };
+        let ttl = submission.life.map(|life| life.as_secs().clamp(20, LONGEST_LIFE_S));
+        let wish = Wish { message_type: "text", channel: "sms", to, from, text, ttl };
         let body = serde_json::to_vec(&wish).map_err(|_| SubmitError::Unavailable)?;
         let json = HeaderValue::from_static("application/json");
         Ok(Outgoing {
@@ -40,6 +41,8 @@ struct Wish<'a> {
     to: &'a str,
     from: &'a str,
     text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u64>,
 }
 
 /// A text in pieces of at most [`LONGEST`] characters.
@@ -76,6 +79,8 @@ struct Made {
     message_uuid: String,
 }
 
+/// What it takes as the longest time to try, in seconds.
+const LONGEST_LIFE_S: u64 = 604_800;
 /// Characters that it takes at a time.
 const LONGEST: usize = 1_000;
 

@@ -67,8 +67,8 @@ impl Section<'_> {
     pub(super) fn http(&mut self) -> Result<HttpLink, ConfigError> {
         let window = self.number("window", 32)?;
         let timeout = self.number("timeout_s", 10)?;
-        if window == 0 || !(1..=25).contains(&timeout) {
-            return Err(self.wrong("window", "window has to be 1 or more, timeout_s 1 to 25"));
+        if window == 0 || !(1..=20).contains(&timeout) {
+            return Err(self.wrong("window", "window has to be 1 or more, timeout_s 1 to 20"));
         }
         let sender = self.word("sender")?.unwrap_or_default();
         if sender.len() > 16 {
