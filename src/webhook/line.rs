@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::place::Place;
@@ -151,13 +151,18 @@ impl Exchange {
     /// Calls a place over `line` if that is open and leads there, else over a new connection, which is left in `line`
     /// if it can be used again.
     pub(super) async fn call(&self, line: &mut Option<Line>, place: &Place, call: &Call<'_>) -> Result<Reply, Fault> {
-        let until = Instant::now() + call.within;
-        let open = line.take().filter(|line| line.leads_to(place));
-        let mut open = match open {
-            Some(line) => line,
-            None => timeout_at(until, self.connect(place)).await.map_err(|_| Fault::Timeout)??,
+        let attempt = async {
+            if let Some(mut open) = line.take().filter(|line| line.leads_to(place)) {
+                match open.exchange(call).await {
+                    // An endpoint may end a connection that idles, at any moment; that is no failure of the call.
+                    Err(Fault::Broken) => {}
+                    other => return other.map(|reply| (reply, open)),
+                }
+            }
+            let mut open = self.connect(place).await?;
+            open.exchange(call).await.map(|reply| (reply, open))
         };
-        let (reply, is_reusable) = timeout_at(until, open.exchange(call)).await.map_err(|_| Fault::Timeout)??;
+        let ((reply, is_reusable), open) = timeout(call.within, attempt).await.map_err(|_| Fault::Timeout)??;
         if is_reusable {
             *line = Some(open);
         }
@@ -224,8 +229,7 @@ impl Line {
     }
 
     fn leads_to(&self, place: &Place) -> bool {
-        let same = |line: &Place| (line.secure, &line.host, line.port) == (place.secure, &place.host, place.port);
-        same(&self.to) && self.sender.is_ready()
+        self.to == *place && self.sender.is_ready()
     }
 
     /// One request and its answer, and whether the connection can be used again.

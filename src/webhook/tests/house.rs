@@ -39,6 +39,8 @@ pub(super) struct Desk {
     pub(super) connections: usize,
     /// What it answers 200 with, instead of 204.
     pub(super) says: Option<&'static str>,
+    /// Whether it ends the connection after each answer, without saying so.
+    pub(super) closes: bool,
 }
 
 /// A receiver on this machine, which answers with the statuses it was given, then with 204.
@@ -91,6 +93,9 @@ async fn converse(mut stream: BufReader<TcpStream>, desk: Arc<Mutex<Desk>>) {
         let answer =
             format!("HTTP/1.1 {status} as told\r\ncontent-length: {length}\r\nlocation: /elsewhere\r\n\r\n{body}");
         stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+        if desk.lock().unwrap().closes {
+            return;
+        }
     }
 }
 

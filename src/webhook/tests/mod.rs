@@ -151,6 +151,19 @@ async fn one_connection_carries_what_waits_and_order_is_kept() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_ends_its_connections_has_not_failed() {
+    let (house, receiver) = (House::new().await, Receiver::open().await);
+    receiver.desk.lock().unwrap().closes = true;
+    let made = house.endpoint(&receiver.url("/"), &["*"]).await.unwrap().endpoint.id;
+    for n in 0..20 {
+        house.happens(n).await;
+    }
+    assert_eq!(house.webhooks.serve(made).await.unwrap(), Rest::Idle);
+    assert!(house.deliveries(made).await.iter().all(|row| (row.state, row.attempts) == (NoticeState::Delivered, 1)));
+    assert_eq!((receiver.heard().len(), receiver.desk.lock().unwrap().connections), (20, 20));
+}
+
+#[tokio::test]
 async fn what_is_asked_for_again_comes_before_what_waits_and_under_its_old_name() {
     let (house, receiver) = (House::new().await, Receiver::open().await);
     let made = house.endpoint(&receiver.url("/"), &["*"]).await.unwrap().endpoint.id;
