@@ -41,8 +41,6 @@ enum Manner {
     Huge,
     /// Answers what is no HTTP.
     Babble,
-    /// Answers this, as JSON.
-    Says(&'static str),
 }
 
 /// One call as a receiver had it.
@@ -183,10 +181,6 @@ async fn answer(stream: &mut TcpStream, manner: Manner) -> Option<()> {
             stream.write_all(head.as_bytes()).await.ok()
         }
         Manner::Redirect(to) => stream.write_all(plain(307, &format!("location: {to}\r\n")).as_bytes()).await.ok(),
-        Manner::Says(text) => {
-            let head = format!("HTTP/1.1 200 yes\r\ncontent-length: {}\r\n\r\n", text.len());
-            stream.write_all((head + text).as_bytes()).await.ok()
-        }
         Manner::Hang => {
             sleep(Duration::from_secs(60)).await;
             None
