@@ -162,6 +162,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
 
     fn later() -> Instant {

@@ -74,7 +74,9 @@ pub(super) fn check(
         let mut section = Section { name: String::new(), region: None, rest, index, place, at, has_public_url };
         let kind = section.shared(&carriers)?;
         match kind.as_str() {
-            "sandbox" => drop(section.read::<NoSettings>()?),
+            "sandbox" => {
+                let NoSettings {} = section.read()?;
+            }
             "smpp" => carriers.push(CarrierSettings::Smpp(Box::new(smpp::link(section)?))),
             "twilio" => carriers.push(CarrierSettings::Twilio(Box::new(twilio::account(section)?))),
             "vonage" => carriers.push(CarrierSettings::Vonage(Box::new(vonage::account(section)?))),
