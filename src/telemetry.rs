@@ -73,7 +73,7 @@ pub struct Metrics {
     pub route_receipts: IntCounterVec,
     /// 1 where a carrier's breaker is open, for one country code or `all`. Alert on 1.
     pub route_breaker: IntGaugeVec,
-    /// 1 for each way that is closed for complaints. Alert on 1.
+    /// How many tenants' ways are closed for complaints, by carrier, country and class. Alert on more than 0.
     pub route_closed: IntGaugeVec,
     /// Look-ups of who serves a number, by outcome: `answered` or `failed`.
     pub portability: IntCounterVec,

@@ -281,7 +281,7 @@ async fn receiver(call: &Call, wish: &ExplainRoute) -> Result<Receiver, Problem>
             }
             let token = fields::token(to.as_str())?;
             let permit = call.permit(Action::TokenRead, TokenRef { token, purpose: None }).await?;
-            let (bearing, index, subject) = call.api.vault.bearing(&permit).await?;
+            let (bearing, index, subject) = call.api.vault.bearing_of(&permit).await?;
             Ok(Receiver { bearing, person: Some((index, subject)) })
         }
         (None, Some(prefix)) => {

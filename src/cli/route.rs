@@ -163,7 +163,7 @@ impl Explain {
                 let token = Token::parse(text).map_err(|_| wrong("--to: no token"))?;
                 let asked = TokenRef { token, purpose: None };
                 let reads = app.access.authorize(&who, Action::TokenRead, asked).await.map_err(refused)?;
-                let (bearing, index, subject) = app.vault().bearing(&reads).await.map_err(CommandError::failed)?;
+                let (bearing, index, subject) = app.vault().bearing_of(&reads).await.map_err(CommandError::failed)?;
                 Receiver { bearing, person: Some((index, subject)) }
             }
             (None, Some(prefix)) => {

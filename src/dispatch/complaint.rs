@@ -1,8 +1,8 @@
-//! Ways that close because people complain: a carrier, a country and a class of messages.
+//! Ways that close because people complain: of one tenant's messages, by a carrier, to a country, of a class.
 //!
 //! A way closes when complaints of the last 30 days are at least [`LEAST`] and more than [`PER_MILLION`] of what went
 //! that way, and opens again once they are not. Codes that were asked for and advertising are different ways, so that
-//! those who complain of the one do not cut off the other. The state is the store's: it outlives processes, and of
+//! those who complain of the one do not cut off the other; and what one tenant sends closes nothing of another's. The state is the store's: it outlives processes, and of
 //! several that notice one writes.
 
 use std::time::Duration;
@@ -11,6 +11,7 @@ use super::Dispatch;
 use super::gate::can_fail;
 use crate::clock::Timestamp;
 use crate::event::{Actor, Event, What};
+use crate::ids::TenantId;
 use crate::store::{Change, ClosedRoute, Conflict, RouteComplaints, StoreError, Write};
 
 /// How far back complaints count.
@@ -61,26 +62,28 @@ impl Dispatch {
 }
 
 fn is_same(closed: &ClosedRoute, way: &RouteComplaints) -> bool {
-    (&closed.carrier, &closed.country, closed.class) == (&way.carrier, &way.country, way.class)
+    (closed.tenant, &closed.carrier, &closed.country, closed.class)
+        == (way.tenant, &way.carrier, &way.country, way.class)
 }
 
 fn close(way: &RouteComplaints, now: Timestamp) -> Change {
-    let RouteComplaints { carrier, country, class, complaints, sent } = way.clone();
+    let RouteComplaints { tenant, carrier, country, class, complaints, sent } = way.clone();
     let of = class.as_str().to_owned();
     let what = What::RouteClosed { carrier: carrier.clone(), country: country.clone(), class: of, complaints, sent };
-    let row = ClosedRoute { carrier, country, class, complaints, sent, since: now };
-    Change::telling(told(what, now)).with(Write::CloseRoute(row))
+    let row = ClosedRoute { tenant, carrier, country, class, complaints, sent, since: now };
+    Change::telling(told(tenant, what, now)).with(Write::CloseRoute(row))
 }
 
 fn open(closed: &ClosedRoute, now: Timestamp) -> Change {
-    let (carrier, country, class) = (closed.carrier.clone(), closed.country.clone(), closed.class);
+    let (tenant, carrier, country, class) =
+        (closed.tenant, closed.carrier.clone(), closed.country.clone(), closed.class);
     let of = class.as_str().to_owned();
     let what = What::RouteOpened { carrier: carrier.clone(), country: country.clone(), class: of };
-    Change::telling(told(what, now)).with(Write::OpenRoute { carrier, country, class })
+    Change::telling(told(tenant, what, now)).with(Write::OpenRoute { tenant, carrier, country, class })
 }
 
-fn told(what: What, at: Timestamp) -> Event {
-    Event { at, tenant: None, actor: Actor::Worker, policy: None, what }
+fn told(tenant: TenantId, what: What, at: Timestamp) -> Event {
+    Event { at, tenant: Some(tenant), actor: Actor::Worker, policy: None, what }
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ impl Dispatch {
             country: bearing.country_code().unwrap_or_default(),
             iso: bearing.region(),
             class: trial.class,
-            closed: &snapshot.closed,
+            closed: snapshot.closed(permit.tenant()),
         };
         let weighed = || choose::weigh(&self.carriers, &asked, &self.health, now);
         let order = choose::order(weighed(), rule.is_some(), choose::drawn);

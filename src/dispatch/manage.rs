@@ -32,7 +32,7 @@ pub struct RoutesView {
     pub approver: Option<String>,
     /// Since when.
     pub at: Option<Timestamp>,
-    /// Ways that are closed for complaints, whoever's messages.
+    /// The tenant's ways that are closed for complaints.
     pub closed: Vec<ClosedRoute>,
 }
 
@@ -59,7 +59,8 @@ impl Dispatch {
     /// The tenant's routes in force.
     pub fn routes(&self, permit: &Permit<RouteSet>) -> RoutesView {
         let snapshot = self.table.load();
-        let closed = snapshot.closures.clone();
+        let of_tenant = |way: &&ClosedRoute| way.tenant == permit.tenant();
+        let closed: Vec<_> = snapshot.closures.iter().filter(of_tenant).cloned().collect();
         let Some(set) = snapshot.of_tenant(permit.tenant()) else {
             return RoutesView { closed, ..RoutesView::default() };
         };

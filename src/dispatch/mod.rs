@@ -41,11 +41,11 @@ pub use parcel::{DispatchError, From, Parcel, Sent, To};
 pub use portability::{Portability, PortabilityError};
 pub use rules::{Crossed, RouteRule, Routes, Share};
 
-use self::choose::{Candidate, Question, Verdict};
+use self::choose::{Candidate, Closed, Question, Verdict};
 use self::health::{Country, Handed, Handing};
 use self::homes::Homes;
 use self::rules::{Aim, Rule};
-use self::table::{InForce, Snapshot, Table};
+use self::table::{InForce, Table};
 use crate::access::{Access, Delivery, Permit};
 use crate::carrier::{Address, Carrier, Submission};
 use crate::ids;
@@ -113,7 +113,7 @@ impl Dispatch {
         let counted = counted(permit, parcel.class, &number);
         let snapshot = self.table.load();
         let of_tenant = snapshot.of_tenant(permit.tenant());
-        let bearing = self.bearing(&number, of_tenant, &snapshot);
+        let bearing = bearing(&number, of_tenant, snapshot.closed(permit.tenant()));
         let operator = self.operator(permit, &keys, &number, &bearing, of_tenant).await;
         let aim = Aim { bearing: &bearing, operator: operator.as_deref(), class: parcel.class };
         let rule = of_tenant.and_then(|set| set.routes.pick(&aim)).map(|(_, rule)| rule);
@@ -126,7 +126,7 @@ impl Dispatch {
             country: bearing.country_code().unwrap_or_default(),
             iso: bearing.region(),
             class: parcel.class,
-            closed: &snapshot.closed,
+            closed: snapshot.closed(permit.tenant()),
         };
         let weighed = choose::weigh(&self.carriers, &asked, &self.health, self.store.now());
         let mut outcome = Err(held_up(&weighed, self.store.now()));
@@ -190,15 +190,6 @@ impl Dispatch {
         }
     }
 
-    /// Where the number points: with its region only where a rule or a closed way asks for it.
-    fn bearing(&self, number: &PhoneNumber, set: Option<&Arc<InForce>>, snapshot: &Snapshot) -> Bearing {
-        if set.is_some_and(|set| set.routes.asks_region()) || !snapshot.closed.is_empty() {
-            Bearing::with_region(number)
-        } else {
-            Bearing::of(number)
-        }
-    }
-
     /// The tenant's region, where the rule keeps messages in it.
     fn region<R>(&self, permit: &Permit<R>, rule: Option<&Rule>) -> Option<String> {
         rule.filter(|rule| rule.residency).and_then(|_| self.access.region(permit.tenant()))
@@ -222,6 +213,15 @@ impl Dispatch {
             return Some(found);
         }
         self.access.policies().operators().of(bearing).cloned()
+    }
+}
+
+/// Where the number points: with its region only where a rule or a closed way asks for it.
+fn bearing(number: &PhoneNumber, set: Option<&Arc<InForce>>, closed: &Closed) -> Bearing {
+    if set.is_some_and(|set| set.routes.asks_region()) || !closed.is_empty() {
+        Bearing::with_region(number)
+    } else {
+        Bearing::of(number)
     }
 }
 

@@ -39,8 +39,9 @@ pub struct InForce {
 pub(super) struct Snapshot {
     version: u64,
     tenants: HashMap<TenantId, Arc<InForce>>,
-    pub(super) closed: Closed,
-    /// The same with what was counted.
+    closed: HashMap<TenantId, Closed>,
+    none: Closed,
+    /// The ways that are closed, with what was counted.
     pub(super) closures: Vec<ClosedRoute>,
 }
 
@@ -54,13 +55,23 @@ impl Snapshot {
             let routes = check::stored(written, row.version);
             (row.tenant, Arc::new(InForce { routes, author: row.author, approver: row.approver, at: row.at }))
         });
-        let ways = rows.closed.iter().map(|way| (way.carrier.clone(), way.country.clone(), way.class));
+        let mut closed: HashMap<TenantId, Closed> = HashMap::new();
+        for way in &rows.closed {
+            let of_tenant = closed.entry(way.tenant).or_default();
+            of_tenant.0.insert((way.carrier.clone(), way.country.clone(), way.class));
+        }
         Self {
             version: rows.version,
             tenants: tenants.collect(),
-            closed: Closed(ways.collect()),
+            closed,
+            none: Closed::default(),
             closures: rows.closed,
         }
+    }
+
+    /// The tenant's ways that are closed.
+    pub(super) fn closed(&self, tenant: TenantId) -> &Closed {
+        self.closed.get(&tenant).unwrap_or(&self.none)
     }
 
     /// What a tenant set, if it did.
@@ -108,6 +119,6 @@ fn show(closures: &[ClosedRoute]) {
     let gauge = &telemetry::metrics().route_closed;
     gauge.reset();
     for way in closures {
-        gauge.with_label_values(&[way.carrier.as_str(), way.country.as_str(), way.class.as_str()]).set(1);
+        gauge.with_label_values(&[way.carrier.as_str(), way.country.as_str(), way.class.as_str()]).inc();
     }
 }

@@ -1,6 +1,7 @@
 //! The choice of carriers: pure over made-up carriers, and over the real rooms.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod asked;
 mod chosen;
 mod rules;
 mod sent;

@@ -21,9 +21,11 @@ pub struct RouteSetRow {
     pub at: Timestamp,
 }
 
-/// A way that is closed because too many people complained of what came by it.
+/// A way of a tenant that is closed because too many people complained of what came by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedRoute {
+    /// Whose messages.
+    pub tenant: TenantId,
     /// The carrier's configured name.
     pub carrier: String,
     /// Where the receivers are, ISO 3166-1 alpha-2.
@@ -41,6 +43,8 @@ pub struct ClosedRoute {
 /// Complaints of one way over a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteComplaints {
+    /// Of whose messages.
+    pub tenant: TenantId,
     /// The carrier's configured name.
     pub carrier: String,
     /// Where the receivers are, ISO 3166-1 alpha-2.

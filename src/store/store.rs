@@ -82,8 +82,8 @@ pub trait Store: AliasStore + CrossingStore + Notices {
     async fn routes(&self) -> Result<RouteRows, StoreError> {
         Ok(RouteRows::default())
     }
-    /// Complaints since then by carrier, country and class, with how many messages went that way; those without any
-    /// complaint may be left out.
+    /// Complaints since then by tenant, carrier, country and class, with how many messages went that way; ways without
+    /// any complaint may be left out.
     async fn complaints_by_route(&self, _since: Timestamp) -> Result<Vec<RouteComplaints>, StoreError> {
         Ok(Vec::new())
     }
@@ -526,7 +526,7 @@ pub enum Write {
     /// Closes a route; [`Conflict::Exists`] if it is closed.
     CloseRoute(ClosedRoute),
     /// Opens a route; [`Conflict::Missing`] if it is not closed.
-    OpenRoute { carrier: String, country: String, class: Class },
+    OpenRoute { tenant: TenantId, carrier: String, country: String, class: Class },
 
     /// A new token record; [`StoreError::TokenExists`] if a canonical one stands for the number already.
     Token(TokenRow),

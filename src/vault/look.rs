@@ -159,7 +159,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::NotFound`] for every token that is not the caller's to see.
-    pub async fn bearing(&self, permit: &Permit<TokenRef>) -> Result<(Bearing, BlindIndex, SubjectId), VaultError> {
+    pub async fn bearing_of(&self, permit: &Permit<TokenRef>) -> Result<(Bearing, BlindIndex, SubjectId), VaultError> {
         let keys = self.keys(permit.tenant()).await?;
         let number = self.find(permit, &keys, &permit.resource().token).await?.number;
         let index = keys.index(&number);

@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
@@ -64,6 +64,8 @@ pub struct SmppCarrier {
     service_type: Zeroizing<Vec<u8>>,
     errors: Arc<ErrorCodes>,
     pace: Pace,
+    /// The part of the window that messages may fill which are no codes.
+    ordinary: Semaphore,
     roles: Vec<Role>,
     /// Those that are bound, each in the place of its role.
     bound: Mutex<Vec<Option<Arc<Session>>>>,
@@ -71,6 +73,11 @@ pub struct SmppCarrier {
     ids: Arc<Ids>,
     repeats: Arc<Repeats>,
     counters: Arc<Counters>,
+}
+
+/// The places of a window that are not kept for codes: seven of eight, and the only one there is.
+fn ordinary(window: u16) -> usize {
+    usize::from(window.saturating_sub((window / 8).max(1))).max(1)
 }
 
 impl SmppCarrier {
@@ -102,6 +109,7 @@ impl SmppCarrier {
             service_type: settings::c_string(&link.service_type),
             errors: Arc::new(settings::error_codes(&link)?),
             pace: Pace::new(link.rate),
+            ordinary: Semaphore::new(ordinary(link.window)),
             bound: Mutex::new(vec![None; roles.len()]),
             roles,
             reference: AtomicU16::new(0),
@@ -213,5 +221,15 @@ impl Carrier for SmppCarrier {
                 tracing::error!(carrier = self.link.name, %error, "a link broke off");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ordinary;
+
+    #[test]
+    fn places_are_kept_for_codes_wherever_there_are_two() {
+        assert_eq!([1, 2, 8, 10, 64, 1_000].map(ordinary), [1, 1, 7, 9, 56, 875]);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusmpp_core::{CommandId, CommandStatus};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::address::WireAddress;
 use super::body::{Body, Validity};
@@ -57,7 +57,7 @@ impl One<'_> {
     async fn submit(&self, lane: Lane) -> Result<Option<String>, SubmitError> {
         let carrier = self.carrier;
         carrier.pace.turn(lane).await.map_err(|retry_after| SubmitError::Throttled { retry_after })?;
-        let outcome = match self.exchange(carrier.timing.answer).await {
+        let outcome = match self.exchange(lane, carrier.timing.answer).await {
             Ok(answer) => self.outcome(&answer),
             Err(error) => Err(error),
         };
@@ -79,10 +79,11 @@ impl One<'_> {
         Err(SubmitError::Unconfirmed)
     }
 
-    async fn exchange(&self, limit: Duration) -> Result<Frame, SubmitError> {
+    async fn exchange(&self, lane: Lane, limit: Duration) -> Result<Frame, SubmitError> {
         let SmppCarrier { link, service_type, .. } = self.carrier;
         let Self { from, to, part, validity, .. } = *self;
         let body = Body { from, to, part, service_type, receipts: link.receipts, validity };
+        let _kept = yielded(self.carrier, lane, limit).await.ok_or(SubmitError::Unavailable)?;
         let (session, _place) = place(self.carrier, limit).await.ok_or(SubmitError::Unavailable)?;
         let answer = match body::command(link.command) {
             CommandId::DataSm => {
@@ -134,6 +135,14 @@ impl One<'_> {
             }
         }
     }
+}
+
+/// Whatever is no code waits here first, so that some places of the window are kept for codes.
+async fn yielded(carrier: &SmppCarrier, lane: Lane, limit: Duration) -> Option<Option<SemaphorePermit<'_>>> {
+    if lane == Lane::Code {
+        return Some(None);
+    }
+    timeout(limit, carrier.ordinary.acquire()).await.ok()?.ok().map(Some)
 }
 
 /// A place in the window of the link that has most of them free.

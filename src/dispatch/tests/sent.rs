@@ -11,14 +11,14 @@ use crate::store::{BlindIndex, Class, DeliveryStatus, Lane, OutboxRow, Task};
 
 const X: u64 = 15_550_000_001;
 
-struct World {
-    house: House,
-    lines: Vec<Arc<Line>>,
-    dispatch: Dispatch,
+pub(super) struct World {
+    pub(super) house: House,
+    pub(super) lines: Vec<Arc<Line>>,
+    pub(super) dispatch: Dispatch,
 }
 
 impl World {
-    async fn new(names: &[&'static str]) -> Self {
+    pub(super) async fn new(names: &[&'static str]) -> Self {
         let house = House::new().await;
         let lines: Vec<_> = names.iter().map(|name| Arc::new(Line::new(name))).collect();
         let carriers = lines.iter().map(|line| Arc::clone(line) as _).collect();
@@ -27,7 +27,7 @@ impl World {
         Self { house, lines, dispatch }
     }
 
-    async fn send(&self, to: &str, from: From, class: Class) -> Result<Sent, DispatchError> {
+    pub(super) async fn send(&self, to: &str, from: From, class: Class) -> Result<Sent, DispatchError> {
         let row = OutboxRow {
             id: ids::fresh(),
             tenant: self.house.tenant,
@@ -44,11 +44,11 @@ impl World {
         self.dispatch.send(&permit, &Parcel { to, from, text: "hello", life: None, class }).await
     }
 
-    async fn code(&self) -> Result<String, DispatchError> {
+    pub(super) async fn code(&self) -> Result<String, DispatchError> {
         self.send(ANN, From::House, Class::Code).await.map(|sent| sent.carrier)
     }
 
-    async fn set(&self, rules: Vec<RouteRule>) -> Result<RoutesView, RoutesError> {
+    pub(super) async fn set(&self, rules: Vec<RouteRule>) -> Result<RoutesView, RoutesError> {
         let permit = self.house.operate(Action::RouteRead, RouteSet {}).await;
         let (routes, bound) = self.dispatch.bound_routes(&permit, rules, None, None).await?;
         let terminal = self.house.access.terminal("root", self.house.tenant).unwrap();
@@ -62,11 +62,11 @@ impl World {
         self.lines[line].answers.lock().unwrap().extend(errors);
     }
 
-    async fn explain(&self, to: &str, class: Class, from: Option<VirtualNumber>) -> Explanation {
+    pub(super) async fn explain(&self, to: &str, class: Class, from: Option<VirtualNumber>) -> Explanation {
         let holder = self.house.holder(to).await;
         let token = self.house.keyring.tenant(self.house.tenant).await.unwrap().vaulted(holder.record, None);
         let reads = self.house.may(&self.house.business, Action::TokenRead, TokenRef { token, purpose: None }).await;
-        let (bearing, index, subject) = self.house.vault.bearing(&reads).await.unwrap();
+        let (bearing, index, subject) = self.house.vault.bearing_of(&reads).await.unwrap();
         let permit = self.house.may(&self.house.business, Action::RouteRead, RouteSet {}).await;
         let to = Receiver { bearing, person: Some((index, subject)) };
         self.dispatch.explain(&permit, &Trial { to, class, from }).await.unwrap()

@@ -9,15 +9,16 @@ CREATE TABLE route_set (
     PRIMARY KEY (tenant, version)
 ) STRICT, WITHOUT ROWID;
 
--- Ways that are closed for complaints; class is its name.
+-- Ways of a tenant that are closed for complaints; class is its name.
 CREATE TABLE route_closed (
+    tenant     BLOB NOT NULL,
     carrier    TEXT NOT NULL,
     country    TEXT NOT NULL,
     class      TEXT NOT NULL,
     complaints INTEGER NOT NULL,
     sent       INTEGER NOT NULL,
     since      INTEGER NOT NULL,
-    PRIMARY KEY (carrier, country, class)
+    PRIMARY KEY (tenant, carrier, country, class)
 ) STRICT, WITHOUT ROWID;
 
 -- Grows with every write to either.

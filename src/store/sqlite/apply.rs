@@ -95,7 +95,7 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::WithdrawPolicy { version, at } => policy::withdraw(tx, &version, at),
         Write::SetRoutes(row) => route::set(tx, &row),
         Write::CloseRoute(row) => route::close(tx, &row),
-        Write::OpenRoute { carrier, country, class } => route::open(tx, &carrier, &country, class),
+        Write::OpenRoute { tenant, carrier, country, class } => route::open(tx, tenant, &carrier, &country, class),
         Write::Key(row) => keys::add(tx, &row),
         Write::RewrapKey { key, from } => keys::rewrap(tx, &key, &from),
         Write::RetireKey { owner, purpose, version } => keys::retire(tx, &owner, &purpose, version),

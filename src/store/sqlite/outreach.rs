@@ -135,26 +135,28 @@ pub(super) fn add_complaint(tx: &Tx<'_>, row: &ComplaintRow) -> Result<(), Store
     Ok(())
 }
 
-/// Complaints by the way that the messages went, with how many messages went that way from the day of `since` on.
+/// Complaints by tenant and the way that the messages went, with how many messages went that way from the day of `since` on.
 pub(super) fn complaints_by_route(conn: &Connection, since: Timestamp) -> Result<Vec<RouteComplaints>, StoreError> {
     let mut statement = conn.prepare_cached(
-        "SELECT c.carrier, c.country, c.class, c.complaints,
+        "SELECT c.tenant, c.carrier, c.country, c.class, c.complaints,
              (SELECT coalesce(sum(t.messages), 0) FROM traffic AS t
-              WHERE t.day >= ?2 AND t.carrier = c.carrier AND t.country = c.country AND t.class = c.class)
-         FROM (SELECT carrier, country, class, count(*) AS complaints FROM complaint
+              WHERE t.tenant = c.tenant AND t.day >= ?2 AND t.carrier = c.carrier AND t.country = c.country
+                  AND t.class = c.class)
+         FROM (SELECT tenant, carrier, country, class, count(*) AS complaints FROM complaint
                WHERE at >= ?1 AND carrier IS NOT NULL AND country IS NOT NULL AND class IS NOT NULL
-               GROUP BY carrier, country, class) AS c",
+               GROUP BY tenant, carrier, country, class) AS c",
     )?;
     let day = since.as_secs().div_euclid(86_400);
     let found = statement.query_map(params![since, day], |row| {
         let count = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
-        let class: Class = row.get(2)?;
+        let class: Class = row.get("class")?;
         Ok(RouteComplaints {
-            carrier: row.get(0)?,
-            country: row.get(1)?,
+            tenant: id(row, "tenant")?,
+            carrier: row.get("carrier")?,
+            country: row.get("country")?,
             class,
-            complaints: count(3)?,
-            sent: count(4)?,
+            complaints: count(4)?,
+            sent: count(5)?,
         })
     })?;
     Ok(found.collect::<Result<_, _>>()?)

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::columns::id;
 use super::writer::Tx;
-use crate::ids::bytes;
+use crate::ids::{TenantId, bytes};
 use crate::store::{Class, ClosedRoute, Conflict, RouteRows, RouteSetRow, StoreError};
 
 /// A set comes into force over the version before, and over no other.
@@ -29,10 +29,11 @@ pub(super) fn close(tx: &Tx<'_>, row: &ClosedRoute) -> Result<(), StoreError> {
     let added = tx
         .conn
         .prepare_cached(
-            "INSERT INTO route_closed (carrier, country, class, complaints, sent, since) VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO route_closed (tenant, carrier, country, class, complaints, sent, since)
+             VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
+            bytes(&row.tenant),
             row.carrier,
             row.country,
             row.class.as_str(),
@@ -43,11 +44,17 @@ pub(super) fn close(tx: &Tx<'_>, row: &ClosedRoute) -> Result<(), StoreError> {
     if added == 0 { Err(StoreError::Conflict(Conflict::Exists)) } else { moved(tx) }
 }
 
-pub(super) fn open(tx: &Tx<'_>, carrier: &str, country: &str, class: Class) -> Result<(), StoreError> {
+pub(super) fn open(
+    tx: &Tx<'_>,
+    tenant: TenantId,
+    carrier: &str,
+    country: &str,
+    class: Class,
+) -> Result<(), StoreError> {
     let gone = tx
         .conn
-        .prepare_cached("DELETE FROM route_closed WHERE carrier = ? AND country = ? AND class = ?")?
-        .execute(params![carrier, country, class.as_str()])?;
+        .prepare_cached("DELETE FROM route_closed WHERE tenant = ? AND carrier = ? AND country = ? AND class = ?")?
+        .execute(params![bytes(&tenant), carrier, country, class.as_str()])?;
     if gone == 0 { Err(StoreError::Conflict(Conflict::Missing)) } else { moved(tx) }
 }
 
@@ -75,10 +82,8 @@ pub(super) fn all(conn: &Connection) -> Result<RouteRows, StoreError> {
         )?
         .query_map([], row)?
         .collect::<rusqlite::Result<_>>()?;
-    let closed = moment
-        .prepare_cached("SELECT carrier, country, class, complaints, sent, since FROM route_closed")?
-        .query_map([], closed)?
-        .collect::<rusqlite::Result<_>>()?;
+    let closed =
+        moment.prepare_cached("SELECT * FROM route_closed")?.query_map([], closed)?.collect::<rusqlite::Result<_>>()?;
     Ok(RouteRows { version, sets, closed })
 }
 
@@ -96,6 +101,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<RouteSetRow> {
 fn closed(row: &Row<'_>) -> rusqlite::Result<ClosedRoute> {
     let class: String = row.get("class")?;
     Ok(ClosedRoute {
+        tenant: id(row, "tenant")?,
         carrier: row.get("carrier")?,
         country: row.get("country")?,
         class: Class::parse(&class).ok_or(FromSqlError::InvalidType)?,

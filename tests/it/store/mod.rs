@@ -16,6 +16,7 @@ mod modes;
 mod outreach;
 mod policies;
 mod rights;
+mod routes;
 mod scratch;
 mod sqlite;
 mod suppressions;
@@ -131,6 +132,10 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         racing_activations_put_one_into_force,
         proposals_are_withdrawn_and_bounded,
         versions_are_listed_last_proposed_first;
+    routes:
+        a_set_comes_into_force_over_the_version_before_and_is_each_tenants_own,
+        of_several_who_close_or_open_a_way_one_does,
+        a_claim_takes_no_more_of_a_lane_than_there_is_room_for;
     approvals:
         an_approval_is_kept_whole_and_found_by_its_tenant_alone,
         of_racing_uses_of_one_approval_one_has_its_effect,
