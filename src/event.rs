@@ -12,8 +12,8 @@ use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::ids::{
-    AliasId, ApprovalId, ComplaintId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TemplateId, TenantId,
-    VerificationId, WebhookId,
+    AliasId, ApprovalId, CallId, ComplaintId, CredentialId, MessageId, PoolId, RecordRef, SubjectId, TemplateId,
+    TenantId, VerificationId, WebhookId,
 };
 use crate::phone::VirtualNumber;
 
@@ -472,6 +472,18 @@ pub enum What {
     /// A number is about to go out to be asked which operator serves it.
     #[serde(rename = "portability.asked")]
     PortabilityAsked { subject: SubjectId, host: String },
+
+    /// Somebody is put through to a person; written before the carrier learns the number.
+    #[serde(rename = "call.started")]
+    CallStarted { call: CallId, alias: AliasId, subject: SubjectId, caller: String },
+    /// The party picked up and, where asked to, pressed the key.
+    #[serde(rename = "call.answered")]
+    CallAnswered { call: CallId, alias: AliasId },
+    #[serde(rename = "call.ended")]
+    CallEnded { call: CallId, alias: AliasId, status: String, seconds: u64 },
+    /// Somebody who called was turned away, and why.
+    #[serde(rename = "call.refused")]
+    CallRefused { number: VirtualNumber, alias: Option<AliasId>, reason: String },
 
     #[serde(rename = "audit.read")]
     AuditRead { entries: u64 },

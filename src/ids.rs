@@ -51,6 +51,8 @@ id!(/// A text that a tenant sends again and again.
     TemplateId, TemplateKind, "tpl");
 id!(/// Somebody's complaint.
     ComplaintId, ComplaintKind, "cmp");
+id!(/// One call that was put through.
+    CallId, Call, "cal");
 id!(/// One HTTP request.
     RequestId, Request, "req");
 id!(/// One entry of the delivery outbox.

@@ -164,6 +164,7 @@ fn not_here<T>() -> Result<T, StoreError> {
 
 impl crate::store::AliasStore for MemoryStore {}
 impl crate::store::CrossingStore for MemoryStore {}
+impl crate::store::CallStore for MemoryStore {}
 impl crate::store::Notices for MemoryStore {}
 
 #[async_trait]

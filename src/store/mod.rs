@@ -4,6 +4,7 @@
 
 mod aliases;
 mod approvals;
+mod calls;
 mod crossing;
 mod erasures;
 mod holding;
@@ -25,6 +26,7 @@ mod webhooks;
 
 pub use aliases::*;
 pub use approvals::*;
+pub use calls::{CallRow, CallStore, CallWrite};
 pub use crossing::*;
 pub use erasures::{Erasing, ErasureEntry, ErasureLog};
 pub use holding::{Holding, Telling};

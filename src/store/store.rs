@@ -19,6 +19,7 @@ use crate::ids::{
 use crate::phone::VirtualNumber;
 use crate::store::aliases::*;
 use crate::store::approvals::*;
+use crate::store::calls::{CallStore, CallWrite};
 use crate::store::crossing::{CrossingStore, CrossingWrite};
 use crate::store::holding::Holding;
 use crate::store::keys::*;
@@ -33,7 +34,7 @@ use crate::store::webhooks::*;
 
 /// The durable store.
 #[async_trait]
-pub trait Store: AliasStore + CrossingStore + Notices {
+pub trait Store: AliasStore + CallStore + CrossingStore + Notices {
     /// The deployment's one clock.
     fn now(&self) -> Timestamp;
 
@@ -608,6 +609,8 @@ pub enum Write {
     TakeParts { key: PartKey, count: u32 },
     /// What relaying changes beside these.
     Crossing(CrossingWrite),
+    /// What calls change.
+    Call(CallWrite),
     /// Puts a task into the outbox.
     Enqueue(OutboxRow),
     /// Takes a task out of the outbox, done or given up; [`Conflict::Taken`] if it is gone.

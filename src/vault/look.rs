@@ -1,6 +1,6 @@
 //! Existing tokens: whose they are and what may be shown. The number itself is shown in `reveal`.
 
-use crate::access::{Delivery, Permit, Resource, SandboxHandsets, TokenRef};
+use crate::access::{Crossing, Delivery, Permit, Resource, SandboxHandsets, TokenRef};
 use crate::clock::Timestamp;
 use crate::crypto;
 use crate::event::Mode;
@@ -137,6 +137,16 @@ impl Vault {
     /// # Errors
     /// [`VaultError::NotFound`] if the record is gone or has expired meanwhile.
     pub async fn open(&self, permit: &Permit<Delivery>, record: RecordId) -> Result<PhoneNumber, VaultError> {
+        let keys = self.keys(permit.tenant()).await?;
+        let row = self.live(permit.tenant(), record).await?;
+        Ok(keys.open_number(record, &row.number)?)
+    }
+
+    /// The number of the party that a call is put through to. It leaves by the carrier's door, once the entry is durable.
+    ///
+    /// # Errors
+    /// [`VaultError::NotFound`] if the record is gone.
+    pub async fn bridge(&self, permit: &Permit<Crossing>, record: RecordId) -> Result<PhoneNumber, VaultError> {
         let keys = self.keys(permit.tenant()).await?;
         let row = self.live(permit.tenant(), record).await?;
         Ok(keys.open_number(record, &row.number)?)

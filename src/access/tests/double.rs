@@ -133,6 +133,7 @@ fn none() -> StoreError {
 
 impl crate::store::AliasStore for Double {}
 impl crate::store::CrossingStore for Double {}
+impl crate::store::CallStore for Double {}
 impl crate::store::Notices for Double {}
 
 #[async_trait]

@@ -63,3 +63,58 @@ fn is_fresh(time: &str, callback: &Callback<'_>) -> bool {
 
 /// How far from now a call may have been signed.
 const WINDOW_S: u64 = 300;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::config::Hidden;
+
+    const NOW: i64 = 1_795_000_000;
+
+    fn secret() -> Hidden {
+        Hidden(Zeroizing::new("secret".to_owned()))
+    }
+
+    fn check(auth: &TemplateAuth, headers: &[(&str, String)], body: &str) -> bool {
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), Zeroizing::new(value.clone()))).collect();
+        let (at, url, body) = (Timestamp::from_millis(NOW * 1_000), "https://bauta.example", body.as_bytes());
+        checked(auth, &Callback { at, is_post: true, url, query: "", headers: &headers, body }).is_ok()
+    }
+
+    fn signed(text: &str) -> String {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
+        BASE64.encode(hmac::sign(&key, text.as_bytes()).as_ref())
+    }
+
+    #[test]
+    fn what_is_signed_may_be_laid_out_as_the_gateway_likes() {
+        let (header, timestamp) = ("X-Signature".to_owned(), Some("X-Timestamp".to_owned()));
+        let signed_as = "v1.{timestamp}.{body}{".to_owned();
+        let auth = TemplateAuth::Hmac { header: header.clone(), timestamp, signed: signed_as, secret: secret() };
+        let at =
+            |time: i64| vec![("x-signature", signed(&format!("v1.{time}.hello{{"))), ("x-timestamp", time.to_string())];
+        assert!(check(&auth, &at(NOW), "hello") && check(&auth, &at(NOW - 300), "hello"));
+        assert!(!check(&auth, &at(NOW), "other") && !check(&auth, &at(NOW - 301), "hello"));
+        assert!(!check(&auth, &at(NOW)[..1], "hello"), "without its time");
+        let plain = TemplateAuth::Hmac { header, timestamp: None, signed: "{body}".into(), secret: secret() };
+        assert!(check(&plain, &[("x-signature", signed("hello"))], "hello"));
+        assert!(!check(&plain, &[("x-signature", String::new())], "hello") && !check(&plain, &[], "hello"));
+    }
+
+    #[test]
+    fn a_shared_secret_and_a_password_are_taken_whole() {
+        let header = TemplateAuth::Header { header: "X-Secret".into(), secret: secret() };
+        assert!(check(&header, &[("x-secret", "secret".into())], ""));
+        for wrong in ["", "secre", "secrets", "Secret"] {
+            assert!(!check(&header, &[("x-secret", wrong.into())], ""), "{wrong}");
+        }
+        let basic = TemplateAuth::Basic { user: "kannel".into(), password: secret() };
+        let given = |pair: &str| vec![("authorization", format!("Basic {}", BASE64.encode(pair.as_bytes())))];
+        assert!(check(&basic, &given("kannel:secret"), ""));
+        assert!(!check(&basic, &given("kannel:secrets"), "") && !check(&basic, &given("other:secret"), ""));
+        assert!(!check(&basic, &[("authorization", "Bearer secret".into())], "") && !check(&basic, &[], ""));
+    }
+}

@@ -91,7 +91,7 @@ impl Relay {
     }
 
     /// A seat for a sender who can be answered. The lock on the alias's tags is held only for a new one.
-    async fn seat(
+    pub(super) async fn seat(
         &self,
         envelope: &Envelope,
         passage: &Passage,

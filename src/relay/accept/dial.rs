@@ -73,7 +73,7 @@ impl Relay {
     }
 
     /// The alias behind an extension of X, unless this writer has guessed too often.
-    async fn reached(&self, envelope: &Envelope, extension: &str) -> Result<Option<Passage>, Halt> {
+    pub(super) async fn reached(&self, envelope: &Envelope, extension: &str) -> Result<Option<Passage>, Halt> {
         if self.misses.is_full(&self.dial_print(envelope), self.store.now()) {
             let tenant = envelope.only.unwrap_or(envelope.owner);
             return Err(Halt::refused("extension_guessing", Some(tenant), None));
@@ -118,7 +118,7 @@ impl Relay {
     }
 
     /// Opens or renews the writer's session with an alias; only numbers can have one.
-    fn session(&self, envelope: &Envelope, passage: &Passage) -> Option<Write> {
+    pub(super) fn session(&self, envelope: &Envelope, passage: &Passage) -> Option<Write> {
         let from = LegKey::Person(envelope.writer.party()?);
         let lapse = self.store.now().plus(SESSION);
         let end = passage.alias.expires_at.map_or(lapse, |end| end.min(lapse));
@@ -127,7 +127,7 @@ impl Relay {
     }
 
     /// The aliases on X that the writer is the person of.
-    async fn owned(&self, envelope: &Envelope) -> Result<Vec<AliasRow>, Halt> {
+    pub(super) async fn owned(&self, envelope: &Envelope) -> Result<Vec<AliasRow>, Halt> {
         let Some(index) = envelope.writer.party() else { return Ok(Vec::new()) };
         let mut owned = self.store.extensions_of(envelope.to, index).await?;
         owned.retain(|alias| envelope.only.is_none_or(|only| only == alias.tenant));
@@ -212,7 +212,7 @@ impl Relay {
         Ok(Some(shown).filter(|shown| !shown.is_empty()))
     }
 
-    fn dial_print(&self, envelope: &Envelope) -> lately::Print {
+    pub(super) fn dial_print(&self, envelope: &Envelope) -> lately::Print {
         let number = envelope.to.digits().to_be_bytes();
         self.keyring.system().fingerprint(&[b"dial", &number, &envelope.writer.index.0])
     }

@@ -5,6 +5,7 @@
 //! its writer is told where that is polite. Messages of one writer to one X take turns, so that they stay in the order in
 //! which the carrier brought them; one that its carrier names by an id of its own is taken once.
 
+mod call;
 mod carry;
 mod dial;
 mod outgoing;
@@ -29,7 +30,9 @@ use writer::Writer;
 
 use super::phrases::Say;
 use super::{Relay, lately};
-use crate::carrier::{Accepted, Inbox, InboxError, Incoming, LinkChange, Receipt};
+use crate::carrier::{
+    Accepted, CallPlan, CallProgress, Inbox, InboxError, Incoming, IncomingCall, LinkChange, Receipt,
+};
 use crate::event::{Actor, Event, Mode, What};
 use crate::ids::{AliasId, TenantId};
 use crate::keyring::KeyError;
@@ -117,6 +120,14 @@ impl Inbox for Relay {
         if let Err(error) = self.store.commit(Change::telling(event)).await {
             tracing::warn!(%error, "a link's change could not be recorded");
         }
+    }
+
+    async fn call(&self, call: IncomingCall) -> Result<CallPlan, InboxError> {
+        self.answer_call(call).await
+    }
+
+    async fn call_progress(&self, progress: CallProgress) -> Result<(), InboxError> {
+        self.note_progress(progress).await.map_err(not_durable)
     }
 
     async fn malformed(&self, carrier: &str, fault: &str) {

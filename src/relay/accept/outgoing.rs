@@ -88,7 +88,7 @@ impl Relay {
     }
 
     /// STOP counts for the number that the person would see.
-    async fn check_wanted(&self, passage: &Passage, person: BlindIndex) -> Result<(), Halt> {
+    pub(super) async fn check_wanted(&self, passage: &Passage, person: BlindIndex) -> Result<(), Halt> {
         let scopes = self.store.suppressed(passage.alias.tenant, person).await?;
         if stops(&scopes, Class::Relay, Some(passage.leg.shown)) {
             return Err(Halt::Refused(Refusal { say: Some(Say::Declined), ..passage.refusal("suppressed") }));

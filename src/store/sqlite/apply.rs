@@ -3,8 +3,8 @@
 use super::log::{self, Draft};
 use super::writer::Tx;
 use super::{
-    access, age, alias, approval, budget, crossing, delivery, erase, keys, leg, lookalike, message, notice, outbox,
-    outreach, place, policy, pool, rebind, renumber, route, spend, suppression, sweep, tally, token, told,
+    access, age, alias, approval, budget, call, crossing, delivery, erase, keys, leg, lookalike, message, notice,
+    outbox, outreach, place, policy, pool, rebind, renumber, route, spend, suppression, sweep, tally, token, told,
     verification, webhook,
 };
 use crate::store::{AliasWrite, Change, Committed, Settled, StoreError, Task, Write};
@@ -154,6 +154,7 @@ fn apply(tx: &Tx<'_>, write: Write, committed: &mut Committed) -> Result<(), Sto
         Write::Unsuppress { tenant, index, scopes } => suppression::remove(tx, tenant, index, &scopes),
         Write::Part { key, part } => message::add_part(tx, &key, &part),
         Write::TakeParts { key, count } => message::take_parts(tx, &key, count),
+        Write::Call(write) => call::write(tx, write),
         Write::Crossing(write) => crossing::write(tx, write),
         Write::Enqueue(row) => outbox::enqueue(tx, &row),
         Write::Dequeue(id) => outbox::dequeue(tx, id),

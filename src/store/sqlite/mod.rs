@@ -15,6 +15,7 @@ mod apply;
 mod approval;
 mod backup;
 mod budget;
+mod call;
 mod checkpoint;
 mod columns;
 mod crossing;

@@ -114,6 +114,7 @@ fn versions() -> Migrations<'static> {
         M::up(include_str!("../migrations/0012_suppressions.sql")),
         M::up(include_str!("../migrations/0013_webhooks.sql")),
         M::up(include_str!("../migrations/0014_marks.sql")),
+        M::up(include_str!("../migrations/0015_calls.sql")),
         M::up(include_str!("../migrations/0016_receipts.sql")),
         M::up(include_str!("../migrations/0017_outreach.sql")),
     ])

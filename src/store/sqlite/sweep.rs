@@ -46,6 +46,7 @@ pub(super) fn sweep(tx: &Tx<'_>) -> Result<(Vec<Settled>, bool), StoreError> {
         &parts_before,
     )?;
     run("DELETE FROM sender WHERE (alias, tag) IN (SELECT alias, tag FROM sender WHERE until <= ? LIMIT ?)", &tx.now)?;
+    run("DELETE FROM call WHERE id IN (SELECT id FROM call WHERE until <= ? LIMIT ?)", &tx.now)?;
     run("DELETE FROM mark WHERE mark IN (SELECT mark FROM mark WHERE until <= ? LIMIT ?)", &tx.now)?;
     run("DELETE FROM cooling WHERE (x, party) IN (SELECT x, party FROM cooling WHERE until <= ? LIMIT ?)", &tx.now)?;
     run(

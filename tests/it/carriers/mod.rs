@@ -5,6 +5,7 @@ mod attacks;
 mod gateways;
 mod kannel;
 mod twilio;
+mod voice;
 mod vonage;
 
 use std::collections::VecDeque;

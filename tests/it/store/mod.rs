@@ -8,6 +8,7 @@
 mod access;
 mod aliases;
 mod approvals;
+mod calls;
 mod delivery;
 mod keys;
 mod log;
@@ -224,6 +225,9 @@ conformance! { over_sqlite, crate::store::sqlite::open;
         what_was_taken_back_told_nobody_and_what_another_process_made_counts,
         only_the_head_is_given_out_until_it_is_done,
         deliveries_go_by_age_and_with_their_tenant;
+    calls:
+        a_call_begins_is_answered_and_ends_once_each,
+        a_call_is_forgotten_when_its_time_is_over;
     delivery:
         claims_take_the_oldest_of_each_conversation_codes_first,
         a_head_that_waits_holds_back_its_conversation,

@@ -3,8 +3,10 @@
 use std::sync::LazyLock;
 
 /// Prefixes of TypeIDs; there is room for 32.
-pub(super) const PREFIXES: &[&str] =
-    &["ten", "crd", "ver", "msg", "pol", "als", "sub", "rec", "req", "out", "nod", "apr", "whk", "sup", "tpl", "cmp"];
+pub(super) const PREFIXES: &[&str] = &[
+    "ten", "crd", "ver", "msg", "pol", "als", "sub", "rec", "req", "out", "nod", "apr", "whk", "sup", "tpl", "cmp",
+    "cal",
+];
 
 /// Strings that entries often hold: keys, actions, roles, states. One that is not here is written out.
 #[rustfmt::skip]
