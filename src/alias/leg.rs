@@ -8,7 +8,7 @@
 //! | `axn` | a, b? | (X, \*) → A; (X, A) → B, or whoever wrote last | nobody |
 //! | `axe` | a | (X, extension) → A; A answers as [`answering`] says | other extensions |
 //! | `axyb` | a, b | (X, B) → A, shown Y; (Y, A) → B, shown X | aliases of other people |
-//! | `axg` | a, members, b? | (X, member) → A; (X, A) → B, one of them, or all | aliases of other people |
+//! | `axg` | a, members, b? | (X, member) → A; (X, A) → B, one of them, or the only one | aliases of other people |
 //!
 //! Called by [`super::Alias`] to bind and rebind, and by `relay` for answers on a number with extensions.
 
