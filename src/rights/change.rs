@@ -129,14 +129,12 @@ impl Rights {
         let mut moves = Vec::new();
         for alias in held.aliases.iter().filter(|alias| is_active(alias)) {
             let index = self.vault.places(new, [alias.pool]).first().copied().ok_or(RightsError::NotFound)?;
-            let (old, other) = match alias.b {
-                Some(b) if places.contains(&b.index) => (b, Some(alias.a)),
-                b => (alias.a, b),
-            };
-            if other.is_some_and(|other| other.index == index) {
+            let people = alias.people();
+            let old = people.iter().find(|party| places.contains(&party.index)).ok_or(RightsError::NotFound)?;
+            if people.iter().any(|party| party.index == index) {
                 return Err(RightsError::SameParty);
             }
-            moves.push((alias.clone(), old, Party { record: holder.record, index }));
+            moves.push((alias.clone(), *old, Party { record: holder.record, index }));
         }
         Ok(moves)
     }

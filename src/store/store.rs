@@ -26,6 +26,7 @@ use crate::store::keys::*;
 use crate::store::lookalike::{LookalikeMark, LookalikeRow};
 use crate::store::outreach::*;
 use crate::store::policies::*;
+use crate::store::pools::*;
 use crate::store::rights::*;
 use crate::store::routes::*;
 use crate::store::rows::*;
