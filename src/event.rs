@@ -349,7 +349,7 @@ pub enum What {
     #[serde(rename = "message.delivered")]
     MessageDelivered { message: MessageId, status: String, failure: Option<String> },
     #[serde(rename = "message.undelivered")]
-    MessageUndelivered { message: MessageId, subject: SubjectId, reason: String },
+    MessageUndelivered { message: MessageId, subject: Option<SubjectId>, reason: String, failure: Option<String> },
     /// A tenant's own message to a person is accepted and will be sent.
     #[serde(rename = "message.accepted")]
     MessageAccepted {

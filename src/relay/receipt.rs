@@ -74,9 +74,13 @@ fn told(
 }
 
 fn reached(task: Task, status: DeliveryStatus, failure: Option<Failure>) -> What {
+    let is_lost = matches!(status, DeliveryStatus::Undelivered | DeliveryStatus::Expired | DeliveryStatus::Rejected);
     let (status, failure) = (word(status).to_owned(), failure.map(|failure| failure.as_str().to_owned()));
     match task {
         Task::Code(verification, _) => What::VerificationDelivered { verification, status, failure },
+        Task::Message(message) | Task::Ask(message) if is_lost => {
+            What::MessageUndelivered { message, subject: None, reason: status, failure }
+        }
         Task::Message(message) | Task::Ask(message) => What::MessageDelivered { message, status, failure },
     }
 }
@@ -111,6 +115,6 @@ mod tests {
         assert_eq!(name(Some(&outcome(None))), "receipt.noted", "other parts are out");
         assert_eq!(name(Some(&outcome(Some(DeliveryStatus::Delivered)))), "message.delivered");
         let worst = told("main", DeliveryStatus::Delivered, Some(&outcome(Some(DeliveryStatus::Undelivered))));
-        assert!(matches!(worst.1, What::MessageDelivered { status, .. } if status == "undelivered"));
+        assert!(matches!(worst.1, What::MessageUndelivered { reason, .. } if reason == "undelivered"));
     }
 }

@@ -142,9 +142,11 @@ pub(super) fn envelope(action: &str, timestamp: String, id: &str, data: Map<Stri
 fn listed(action: &str, entry: &Value) -> Map<String, Value> {
     let Value::Object(entry) = entry else { return Map::new() };
     let may = |name: &str| match action.split_once('.').map_or(action, |(family, _)| family) {
-        "verification" => ["verification", "status", "reason", "superseded", "purpose", "channel"].contains(&name),
+        "verification" => {
+            ["verification", "status", "reason", "failure", "superseded", "purpose", "channel"].contains(&name)
+        }
         "alias" => ["alias", "sender", "mode", "message"].contains(&name),
-        "message" => ["message", "alias", "status", "reason", "parts"].contains(&name),
+        "message" => ["message", "alias", "status", "reason", "failure", "parts"].contains(&name),
         "token" => name == "kind",
         "approval" => ["approval", "asked", "purpose", "reference"].contains(&name),
         "webhook" => name == "webhook",

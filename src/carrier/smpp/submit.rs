@@ -130,8 +130,9 @@ impl One<'_> {
             }
             _ => {
                 tracing::info!(carrier = carrier.link.name, status = answer.status, is_nack, "a part was refused");
-                let class = receipt::refusal(answer.status).map(|class| class.as_str().to_owned());
-                Err(SubmitError::Refused { reason: class.unwrap_or_else(|| format!("smpp_status_{}", answer.status)) })
+                let class = receipt::refusal(answer.status).map(|class| format!("{}:", class.as_str()));
+                let reason = format!("{}smpp_status_{}", class.unwrap_or_default(), answer.status);
+                Err(SubmitError::Refused { reason })
             }
         }
     }

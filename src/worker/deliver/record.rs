@@ -152,7 +152,7 @@ impl Deliver {
             _ => None,
         };
         let what = match subject {
-            Some(subject) => What::MessageUndelivered { message, subject, reason: reason.to_owned() },
+            Some(_) => What::MessageUndelivered { message, subject, reason: reason.to_owned(), failure: None },
             // The person is erased: nobody is left to be named.
             None => What::MessageDelivered { message, status: status_word(status).to_owned(), failure: None },
         };

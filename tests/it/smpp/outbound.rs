@@ -104,7 +104,7 @@ async fn statuses_of_the_carrier_become_decisions() {
     }
     peer.tell(json!({"cmd": "answer", "status": 0x0b})).await;
     let refused = running.submit("nobody").await;
-    assert!(matches!(refused, Err(SubmitError::Refused { reason }) if reason == "unknown_subscriber"));
+    assert!(matches!(refused, Err(SubmitError::Refused { reason }) if reason == "unknown_subscriber:smpp_status_11"));
     peer.tell(json!({"cmd": "answer", "status": 0x45})).await;
     let refused = running.submit("no").await;
     assert!(matches!(refused, Err(SubmitError::Refused { reason }) if reason == "smpp_status_69"));
