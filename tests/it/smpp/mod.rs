@@ -208,7 +208,7 @@ fn number(digits: &str) -> PhoneNumber {
 
 fn submission(text: &str) -> Submission {
     let from = Address::Number(VirtualNumber::from_digits(X.parse().unwrap()).unwrap());
-    let lane = bauta::store::Lane::Notice;
+    let lane = bauta::store::Lane::Code;
     Submission {
         tenant: ids::fresh(),
         from,

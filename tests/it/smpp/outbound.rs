@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bauta::carrier::{Carrier, SubmitError};
+use bauta::carrier::{Carrier, Submission, SubmitError};
+use bauta::store::Lane;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -86,6 +87,25 @@ async fn the_window_is_never_exceeded() {
         .collect();
     assert_eq!(peer.count("submit", Duration::from_secs(1)).await, 2);
     for submit in submits {
+        assert!(submit.await.unwrap().is_err());
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_window_keeps_places_for_codes() {
+    let Some(mut peer) = Peer::smsc(&[]).await else { return };
+    let running = Running::with(&mut peer, Duration::ZERO, |config| config.window = 8).await;
+    peer.tell(json!({"cmd": "mute", "on": true})).await;
+    let submit = |lane, text: &str| {
+        let (carrier, text) = (running.carrier.clone(), text.to_owned());
+        tokio::spawn(async move { carrier.submit(Submission { lane, ..submission(&text) }).await })
+    };
+    let ordinary: Vec<_> = (0..12).map(|n| submit(Lane::Marketing, &n.to_string())).collect();
+    assert_eq!(peer.count("submit", Duration::from_millis(500)).await, 7);
+    let code = submit(Lane::Code, "code");
+    assert_eq!(peer.next(|event| event["text"] == "code").await["event"], "submit");
+    for submit in ordinary.into_iter().chain([code]) {
         assert!(submit.await.unwrap().is_err());
     }
     running.stop().await;
