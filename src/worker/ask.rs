@@ -9,7 +9,7 @@ use super::deliver::{Deliver, Fate};
 use crate::access::{Delivery, Permit};
 use crate::ids::{self, MessageId};
 use crate::relay::Verdict;
-use crate::store::{AliasRow, DISCLOSED, MessageRow, OutboxRow, StoreError};
+use crate::store::{DISCLOSED, MessageRow, OutboxRow, StoreError};
 use crate::webhook::{Answer, Reaction};
 
 impl Deliver {
@@ -32,7 +32,7 @@ impl Deliver {
         let Some(message) = store.message(row.tenant, id).await? else { return Ok(Fate::Pointless) };
         let Some(alias) = message.alias else { return Ok(Fate::Pointless) };
         let Some(alias) = store.alias(row.tenant, alias).await? else { return Ok(Fate::Pointless) };
-        let data = self.question(&message, &alias).await;
+        let data = self.question(&message).await;
         let webhooks = &self.rooms.webhooks;
         let answer = webhooks.ask(row.tenant, alias.audience.as_deref(), alias.id, &id.to_string(), data).await;
         self.rooms.relay.settle_parked(permit, row, message, &alias, verdict(answer)).await?;
@@ -40,7 +40,7 @@ impl Deliver {
     }
 
     /// What the tenant is told of the message: no number, and of its text what the alias discloses.
-    async fn question(&self, message: &MessageRow, alias: &AliasRow) -> Map<String, Value> {
+    async fn question(&self, message: &MessageRow) -> Map<String, Value> {
         let mut data = Map::new();
         if let Some(sealed) = &message.disclosed
             && let Ok(keys) = self.rooms.keyring.tenant(message.tenant).await
@@ -51,7 +51,6 @@ impl Deliver {
         }
         data.insert("message".to_owned(), message.id.to_string().into());
         data.insert("sender".to_owned(), message.sender.as_str().into());
-        data.insert("number".to_owned(), message.from.number().unwrap_or(alias.number).to_string().into());
         data.insert("parts".to_owned(), message.parts.into());
         data
     }

@@ -30,7 +30,8 @@ async fn the_endpoint_decides_what_becomes_of_a_strangers_message() {
     let asked = calls.iter().map(super::Call::json).find(|body| body["data"]["text"].is_string()).expect("a question");
     let told = asked["data"]["text"].as_str().unwrap();
     assert!(told.starts_with("May I come in? Call tok_"), "{told}");
-    assert_eq!((&asked["data"]["sender"], &asked["data"]["number"]), (&json!("number"), &json!(x)));
+    assert_eq!((&asked["data"]["sender"], &asked["data"]["question"]), (&json!("number"), &json!(true)));
+    assert_eq!(asked["data"].get("number"), None, "not even one of a pool");
 
     endpoint.behaves(Manner::Says(r#"{"action":"reply","text":"We are closed."}"#));
     shop.write(STRANGER, &x, "Anybody there?").await;

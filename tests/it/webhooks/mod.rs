@@ -1,10 +1,10 @@
 //! Webhooks over a real `bauta serve`: who is told of what, by whom it can be verified, and what goes wrong with receivers.
 
 mod asked;
+mod disclosed;
 mod journey;
 mod receivers;
 mod refusals;
-mod strangers;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
