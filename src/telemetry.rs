@@ -30,6 +30,8 @@ pub struct Metrics {
     pub budget_refusals: IntCounterVec,
     /// A tenant's own messages that were refused, by rule.
     pub message_refusals: IntCounterVec,
+    /// Messages that came in and were not carried, by reason.
+    pub messages_dropped: IntCounterVec,
     /// HTTP answers, by route template, method and status.
     pub requests: IntCounterVec,
     /// Seconds from request to answer, by route template.
@@ -110,6 +112,10 @@ static METRICS: LazyLock<Metrics> = LazyLock::new(|| {
         budget_refusals: registered(
             &registry,
             counters("bauta_budget_refusals_total", "Requests beyond a daily budget", &["budget"]),
+        ),
+        messages_dropped: registered(
+            &registry,
+            counters("bauta_messages_dropped_total", "Messages that came in and were not carried", &["reason"]),
         ),
         message_refusals: registered(
             &registry,

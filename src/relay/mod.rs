@@ -27,6 +27,7 @@ pub use receipt::settled_event;
 use crate::access::Access;
 use crate::alias::{Alias, People};
 use crate::dispatch::Health;
+use crate::guard::content::Repeats;
 use crate::keyring::Keyring;
 use crate::store::Store;
 use crate::vault::Vault;
@@ -45,6 +46,7 @@ pub struct Relay {
     echoes: lately::Echoes,
     misses: lately::Misses,
     replies: lately::Replies,
+    repeats: Repeats,
     malformed: tally::Tally,
     order: accept::Turns,
     tags: accept::Turns,
@@ -71,6 +73,7 @@ impl Relay {
             echoes: lately::Echoes::new(),
             misses: lately::Misses::new(),
             replies: lately::Replies::new(),
+            repeats: Repeats::default(),
             malformed: tally::Tally::default(),
             order: accept::Turns::default(),
             tags: accept::Turns::default(),

@@ -54,6 +54,7 @@ impl Relay {
         if self.echoes.is_full(&print, self.store.now()) {
             return Err(passage.refused("loop"));
         }
+        self.check_content(envelope, passage, &text)?;
         let mut decision = match passage.leg.to {
             LegTarget::Person(record) => self.towards_person(envelope, passage, record, text, parts).await?,
             LegTarget::Senders => self.towards_tagged(envelope, passage, &text, parts).await?,

@@ -7,6 +7,7 @@
 
 mod call;
 mod carry;
+mod content;
 mod dial;
 mod outgoing;
 mod parts;
@@ -39,6 +40,7 @@ use crate::keyring::KeyError;
 use crate::message::Encoded;
 use crate::phone::VirtualNumber;
 use crate::store::{Change, Conflict, CrossingWrite, Mark, PoolRow, StoreError, Write};
+use crate::telemetry;
 
 /// Who wrote to which X, by which carrier.
 struct Envelope {
@@ -199,7 +201,11 @@ impl Relay {
     async fn perform(&self, decision: Decision<'_>, writes: Vec<Write>) -> Result<Accepted, Halt> {
         let mut change = decision.change;
         change.writes.splice(0..0, writes);
+        let why = change.events.iter().find_map(reason);
         self.store.commit(change).await?;
+        if let Some(why) = why {
+            telemetry::metrics().messages_dropped.with_label_values(&[&why]).inc();
+        }
         if let Some(print) = decision.print {
             self.echoes.happened(print, self.store.now());
         }
@@ -251,6 +257,14 @@ impl Relay {
     /// An event that a carrier's message brought about.
     fn told_by(&self, carrier: &str, tenant: Option<TenantId>, policy: Option<String>, what: What) -> Event {
         Event { at: self.store.now(), tenant, actor: Actor::Carrier { name: carrier.to_owned() }, policy, what }
+    }
+}
+
+/// Why a message is not carried, if the event tells of that.
+fn reason(event: &Event) -> Option<String> {
+    match &event.what {
+        What::MessageDropped { reason, .. } => Some(reason.clone()),
+        _ => None,
     }
 }
 

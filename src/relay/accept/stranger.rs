@@ -77,6 +77,7 @@ impl Relay {
         parts: u32,
     ) -> Result<Decision<'_>, Halt> {
         let passage = self.invited(envelope, alias)?;
+        self.check_content(envelope, &passage, &text)?;
         let (id, now, alias) = (ids::fresh(), self.store.now(), &passage.alias);
         let code = crate::message::code::find(&text);
         let disclosed = self.disclosed(&passage, &text, code.as_ref()).await?;

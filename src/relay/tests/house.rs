@@ -78,14 +78,18 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::under(Policies::load(None).unwrap()).await
+    }
+
+    /// Under policies of its own.
+    pub(crate) async fn under(policies: Policies) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(1_795_000_000_000)));
         let path = folder.path().join("bauta.db");
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, clock.clone(), ids::fresh()).unwrap());
         let kms = Arc::new(FileKms::open(&folder.path().join("keys"), true).unwrap());
         let keyring = Arc::new(Keyring::open(store.clone(), kms).await.unwrap());
-        let access =
-            Arc::new(Access::open(store.clone(), keyring.clone(), Policies::load(None).unwrap()).await.unwrap());
+        let access = Arc::new(Access::open(store.clone(), keyring.clone(), policies).await.unwrap());
         let line = Arc::new(Line { seen: Mutex::default(), answers: Mutex::default() });
         let vault = Arc::new(Vault::new(store.clone(), keyring.clone()));
         let carriers: Vec<Arc<dyn Carrier>> = vec![line.clone()];

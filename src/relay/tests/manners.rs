@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::house::*;
 use super::{X, piece};
+use crate::access::{Policies, PolicyFiles};
 use crate::carrier::{Accepted, Inbox, Incoming, Origin};
 use crate::ids;
 use crate::message::{Alphabet, Encoded};
@@ -169,6 +170,28 @@ async fn help_is_answered_and_not_carried() {
     house.write(ANN, x, "help").await;
     house.write(ANN, x, "INFO").await;
     assert!(told(&house.outbox().await, ANN, "passes messages on"));
+}
+
+#[tokio::test]
+async fn what_the_content_policy_forbids_is_not_carried_and_the_writer_is_told() {
+    let rules = "[policy.market]\nkeywords = [\"free money\"]\nlinks = []\nrepeats = 2\n";
+    let mut files: serde_json::Value = serde_json::from_str(&PolicyFiles::shipped().to_json()).unwrap();
+    files["content.toml"] = rules.into();
+    let files = PolicyFiles::from_json(&files.to_string()).unwrap();
+    let house = House::under(Policies::of(files).unwrap()).await;
+    house.pool("p", &[X]).await;
+    let mut wish = house.wish("axb", ANN, Some(BEN)).await;
+    wish.content = Some("market".into());
+    let x = house.bind(wish).await.unwrap().number;
+    for text in ["Free  MONEY!", "see shop.example/x"] {
+        assert_eq!(house.write(BEN, x, text).await, Accepted::Dropped, "{text}");
+    }
+    assert!(told(&house.outbox().await, BEN, "does not pass on"));
+    for accepted in [Accepted::Carried, Accepted::Carried, Accepted::Dropped] {
+        assert_eq!(house.write(BEN, x, "still for sale?").await, accepted);
+        house.clock.advance(Duration::from_secs(100));
+    }
+    assert_eq!(house.drops().await, ["content_keyword", "content_link", "content_repeat"]);
 }
 
 #[tokio::test]

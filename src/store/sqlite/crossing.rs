@@ -43,8 +43,11 @@ fn crossing(conn: &Connection, key: &CrossingKey, now: Timestamp) -> Result<Cros
         return Ok(Crossing::Leg(Box::new((leg, alias)), senders));
     }
     let shared: bool = conn
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM number WHERE x = ? AND use = 'ext')")?
-        .query_row([key.number], |row| row.get(0))?;
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM leg WHERE x = ?1 AND use = 'ext' AND length(party) <= 8
+                            AND (expires_at IS NULL OR expires_at > ?2))",
+        )?
+        .query_row(params![key.number, now], |row| row.get(0))?;
     if shared {
         Ok(Crossing::Extensions)
     } else {
