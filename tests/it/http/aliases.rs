@@ -19,7 +19,8 @@ impl Shop {
 async fn two_people_write_to_one_number_and_each_reaches_the_other() {
     let shop = Shop::open().await;
     let (anna, ben, cam) = (shop.token(ANNA.0).await, shop.token(BEN.0).await, shop.token(CAM.0).await);
-    let alias = shop.bind(json!({"mode": "axb", "a": anna, "b": ben, "ttl_s": 3600})).await.expect(201);
+    let wish = json!({"mode": "axb", "a": anna, "b": ben, "ttl_s": 3600, "unknown": "drop"});
+    let alias = shop.bind(wish).await.expect(201);
     let x = alias.text_at("/number");
     let long = "Còn hàng không? ".repeat(20);
     let texts = ["hello", "Xin chào 👋", "[2] not a tag here", "  spaces  and\nlines ", &long];
