@@ -3,6 +3,7 @@
 mod alone;
 mod attacks;
 mod gateways;
+mod hostile;
 mod kannel;
 mod twilio;
 mod voice;
