@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{Line, rule, *};
 use crate::access::{Action, Bound, RouteSet, Ruling, TokenRef};
+use crate::event::What;
 use crate::ids;
 use crate::phone::VirtualNumber;
 use crate::relay::tests::house::*;
-use crate::store::{BlindIndex, Class, DeliveryStatus, Lane, OutboxRow, Task};
+use crate::store::{BlindIndex, Change, Class, ComplaintRow, DeliveryStatus, Lane, OutboxRow, Task, Write};
 
 const X: u64 = 15_550_000_001;
 
@@ -233,4 +234,51 @@ async fn an_explanation_says_why_without_a_number_and_is_in_the_log() {
     assert_eq!((entries.len(), entries[0]["class"].as_str()), (1, Some("code")));
     let other = world.explain(ANN, Class::Notice, None).await;
     assert_eq!(other.rule.map(|(place, _)| place), Some(0));
+}
+
+#[tokio::test]
+async fn a_way_that_three_people_complain_of_closes_for_that_class_and_tenant_and_opens_in_time() {
+    let world = World::new(&["one", "two"]).await;
+    let other = world.house.access.create_tenant("root", "Other", Mode::Test, None).await.unwrap().id;
+    let complain = async |tenant, n: u8| {
+        let row = ComplaintRow {
+            id: ids::fresh(),
+            tenant,
+            index: BlindIndex([n; 16]),
+            message: None,
+            carrier: Some("one".into()),
+            country: Some("GB".into()),
+            class: Some(Class::Marketing),
+            at: world.house.store.now(),
+        };
+        let event = world.house.access.upkeep(tenant).event(world.house.store.now(), What::Swept {});
+        world.house.store.commit(Change::telling(event).with(Write::Complaint(Box::new(row)))).await.unwrap();
+    };
+    let carrier = async |class| world.send(ANN, From::House, class).await.unwrap().carrier;
+    for n in 0..3 {
+        complain(other, n).await;
+        world.dispatch.review_complaints().await.unwrap();
+    }
+    assert_eq!(carrier(Class::Marketing).await, "one", "another tenant's complaints are its own");
+    complain(world.house.tenant, 1).await;
+    complain(world.house.tenant, 2).await;
+    world.dispatch.review_complaints().await.unwrap();
+    assert_eq!(carrier(Class::Marketing).await, "one", "two are too few");
+    complain(world.house.tenant, 3).await;
+    for _ in 0..2 {
+        world.dispatch.review_complaints().await.unwrap();
+    }
+    assert_eq!(carrier(Class::Marketing).await, "two");
+    assert_eq!(carrier(Class::Code).await, "one", "codes are another way");
+    let explained = world.explain(ANN, Class::Marketing, None).await;
+    let one = explained.carriers.iter().find(|candidate| candidate.carrier == "one").unwrap();
+    assert_eq!((one.verdict.as_str(), one.turn), ("closed_for_complaints", None));
+    let reads = world.house.operate(Action::RouteRead, RouteSet {}).await;
+    assert_eq!(world.dispatch.routes(&reads).closed.len(), 1, "its own");
+    assert_eq!(world.house.entries("route.closed").await.len(), 2, "told once for each tenant");
+
+    world.house.clock.advance(Duration::from_secs(30 * 24 * 3_600 + 1));
+    world.dispatch.review_complaints().await.unwrap();
+    assert_eq!(carrier(Class::Marketing).await, "one");
+    assert_eq!(world.house.entries("route.opened").await.len(), 2);
 }
