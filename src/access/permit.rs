@@ -86,7 +86,8 @@ impl<R> Permit<R> {
         &self.grant.terms
     }
 
-    /// Whether anyone asked to be spared messages of the tenant, so that sending one has to look.
+    /// Whether anyone asked to be spared messages of the tenant, as far as this process knows: another may have written
+    /// the first a moment ago.
     pub fn has_suppressions(&self) -> bool {
         self.grant.suppressions
     }

@@ -154,7 +154,9 @@ pub async fn create(call: Call, body: Body) -> Result<Answer, Problem> {
     once(call, body, async |call: &Call, body: &Body| {
         let wish = body.read::<Suppress>()?.read()?;
         let permit = one(call, Action::SuppressionManage).await?;
-        Answer::created(&SuppressionAnswer::from(call.api.outreach.spare(&permit, wish).await?))
+        let spared = call.api.outreach.spare(&permit, wish).await?;
+        in_force(call).await;
+        Answer::created(&SuppressionAnswer::from(spared))
     })
     .await
 }
@@ -180,6 +182,7 @@ async fn created_batch(call: &Call, body: &Body) -> Result<Answer, Problem> {
     let items = batch.items.into_iter().map(read).collect::<Result<Vec<_>, Problem>>()?;
     let permit = one(call, Action::SuppressionManage).await?;
     let answers = call.api.outreach.spare_many(&permit, items).await?;
+    in_force(call).await;
     let answer = |answer| match answer {
         Ok(person) => SuppressedItem::Added(Box::new(SuppressionAnswer::from(person))),
         Err(Ok(refusal)) => SuppressedItem::Refused { error: ItemRefusal::of(Problem::from(refusal).code) },
@@ -247,9 +250,18 @@ pub async fn complain(call: Call, body: Body) -> Result<Answer, Problem> {
         };
         let permit = call.permit(Action::ComplaintFile, Complaints {}).await?;
         let Complaint { id, message, subject, at } = call.api.outreach.complain(&permit, of).await?;
+        in_force(call).await;
         Answer::created(&ComplaintAnswer { id, message, subject, at })
     })
     .await
+}
+
+/// Lets this process's deliveries look from now on, where it is the tenant's first. The others follow within a second,
+/// and so does this one if the store cannot be read now.
+async fn in_force(call: &Call) {
+    if let Err(error) = call.api.access.refresh().await {
+        tracing::warn!(%error, "a first suppression is seen by deliveries a moment later");
+    }
 }
 
 impl Suppress {

@@ -50,8 +50,9 @@ use crate::access::{Access, Delivery, Permit};
 use crate::carrier::{Address, Carrier, Submission};
 use crate::ids;
 use crate::keyring::{Keyring, TenantKeys};
+use crate::message::{self, Alphabet};
 use crate::phone::{Bearing, PhoneNumber};
-use crate::store::{Class, Counted, PartId, Store};
+use crate::store::{Counted, PartId, Store};
 use crate::vault::Vault;
 
 /// The ways out.
@@ -110,7 +111,7 @@ impl Dispatch {
         let keys = self.keyring.tenant(permit.tenant()).await?;
         let number = self.open(permit, &keys, &parcel.to).await?;
         let subject = keys.subject(keys.index(&number));
-        let counted = counted(permit, parcel.class, &number);
+        let counted = counted(permit, parcel, &number);
         let snapshot = self.table.load();
         let of_tenant = snapshot.of_tenant(permit.tenant());
         let bearing = bearing(&number, of_tenant, snapshot.closed(permit.tenant()));
@@ -247,10 +248,12 @@ impl Way<'_> {
 }
 
 /// What a message counts as. A number of no country counts apart.
-fn counted(permit: &Permit<Delivery>, class: Class, number: &PhoneNumber) -> Counted {
+fn counted(permit: &Permit<Delivery>, parcel: &Parcel<'_>, number: &PhoneNumber) -> Counted {
+    let class = parcel.class;
     let to = Bearing::with_region(number);
     let price = permit.terms().prices.part(&to, class);
-    Counted { class, country: to.region().map(str::to_owned), price }
+    let parts = message::parts(parcel.text, Alphabet::Gsm7).map_or(0, |parts| parts as u64);
+    Counted { class, country: to.region().map(str::to_owned), parts, price }
 }
 
 /// What a hand-over says about the carrier. A link that was down to begin with is told by the link itself.

@@ -9,5 +9,5 @@ mod segment;
 mod text;
 
 pub use plain::{plain, thrifty};
-pub use segment::{MAX_SEGMENTS, Reference, Segment, TooLong, segments, segments_under};
+pub use segment::{MAX_SEGMENTS, Reference, Segment, TooLong, parts, segments, segments_under};
 pub use text::{Alphabet, Encoded, Unreadable};

@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use zeroize::Zeroizing;
 
-use super::{Alphabet, gsm7, segments};
+use super::{Alphabet, gsm7, parts};
 
 /// The text with every character in the GSM 7-bit alphabet, if taking marks off letters and writing typographic signs
 /// plainly is enough for that; else the text as it is. What the alphabet has (`é`, `ä`, `ñ`) keeps its marks.
@@ -32,7 +32,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 
 /// The same where that takes fewer parts; else the text as it is.
 pub fn thrifty(text: Zeroizing<String>) -> Zeroizing<String> {
-    let parts = |text: &str| segments(text, Alphabet::Gsm7, 0).map_or(usize::MAX, |parts| parts.len());
+    let parts = |text: &str| parts(text, Alphabet::Gsm7).unwrap_or(usize::MAX);
     let plain = Zeroizing::new(plain(&text).into_owned());
     if parts(&plain) < parts(&text) { plain } else { text }
 }

@@ -59,6 +59,23 @@ pub fn segments_under(text: &str, narrow: Alphabet, reference: Reference) -> Res
     coding.unwrap_or(UCS2).split(text, reference)
 }
 
+/// How many parts [`segments`] makes of `text`, without making them.
+///
+/// # Errors
+/// [`TooLong`].
+pub fn parts(text: &str, narrow: Alphabet) -> Result<usize, TooLong> {
+    if text.chars().nth(MAX_SEGMENTS * GSM7.part).is_some() {
+        return Err(TooLong);
+    }
+    let coding = [GSM7, LATIN1].into_iter().find(|coding| coding.alphabet == narrow && coding.has_all(text));
+    let coding = coding.unwrap_or(UCS2);
+    let parts = match coding.count(text, coding.single) {
+        1 => 1,
+        _ => coding.count(text, coding.part),
+    };
+    if parts <= MAX_SEGMENTS { Ok(parts) } else { Err(TooLong) }
+}
+
 /// An alphabet and its limits, in octets of [`Segment::octets`].
 struct Coding {
     alphabet: Alphabet,
@@ -94,6 +111,19 @@ impl Coding {
             (Reference::Long(_), Alphabet::Ucs2) => self.part - 2,
             (Reference::Long(_), _) => self.part - 1,
         }
+    }
+
+    /// How many bodies of at most `limit` octets it takes.
+    fn count(&self, text: &str, limit: usize) -> usize {
+        let (mut bodies, mut length) = (1, 0);
+        for (_, octets) in text.chars().filter_map(self.encode) {
+            if length + octets > limit {
+                bodies += 1;
+                length = 0;
+            }
+            length += octets;
+        }
+        bodies
     }
 
     /// Fills bodies of at most `limit` octets, whole characters only; an empty text is one empty body.
@@ -155,6 +185,20 @@ mod tests {
     fn shape(text: &str) -> (Alphabet, Vec<usize>) {
         let parts = segments(text, Alphabet::Gsm7, 7).unwrap();
         (parts[0].alphabet, parts.iter().map(|part| part.octets.len()).collect())
+    }
+
+    #[test]
+    fn parts_are_counted_as_they_are_made() {
+        for text in
+            ["", "hello", "đ", &"x".repeat(160), &"x".repeat(161), &"€".repeat(77), &"€x".repeat(76), &"đ".repeat(71)]
+        {
+            for narrow in [Alphabet::Gsm7, Alphabet::Latin1] {
+                let made = segments(text, narrow, 1).map(|made| made.len());
+                assert_eq!(parts(text, narrow), made, "{} characters", text.chars().count());
+            }
+        }
+        assert_eq!(parts(&"x".repeat(1_531), Alphabet::Gsm7), Err(TooLong));
+        assert_eq!(parts(&"đ".repeat(671), Alphabet::Gsm7), Err(TooLong));
     }
 
     #[test]

@@ -108,11 +108,9 @@ impl Outreach {
     ) -> Result<Ready, OutreachError> {
         let credential = permit.credential().ok_or(OutreachError::NotFound)?;
         let letter = self.letter(permit, shelf, &new).await?;
-        if permit.has_suppressions() {
-            let scopes = self.store.suppressed(permit.tenant(), new.to.index).await?;
-            if suppression::stops(&scopes, letter.class, letter.shown.number()) {
-                return Err(OutreachError::Suppressed);
-            }
+        let scopes = self.store.suppressed(permit.tenant(), new.to.index).await?;
+        if suppression::stops(&scopes, letter.class, letter.shown.number()) {
+            return Err(OutreachError::Suppressed);
         }
         self.check_content(permit, new.to.index, &letter.text)?;
         let price = permit.terms().prices.part(&new.bearing, letter.class);

@@ -90,7 +90,7 @@ fn check(new: &NewTemplate) -> Result<(), OutreachError> {
         if !super::profile::is_locale(locale) || text.trim().is_empty() || hidden {
             return Err(OutreachError::Invalid("texts"));
         }
-        message::segments(text, Alphabet::Gsm7, 0).map_err(|_| OutreachError::TooLong)?;
+        message::parts(text, Alphabet::Gsm7).map_err(|_| OutreachError::TooLong)?;
         let names = render::placeholders(text).ok_or(OutreachError::Invalid("texts"))?;
         if wanted.as_ref().is_some_and(|wanted| *wanted != names) {
             return Err(OutreachError::Mismatch);

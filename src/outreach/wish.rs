@@ -85,7 +85,7 @@ impl Outreach {
         let Said { text, class, template, registration } = self.said(permit, shelf, new).await?;
         let profile = permit.profile();
         let text = if profile.settings.transliterate { message::thrifty(text) } else { text };
-        let parts = message::segments(&text, Alphabet::Gsm7, 0).map_err(|_| OutreachError::TooLong)?.len() as u64;
+        let parts = message::parts(&text, Alphabet::Gsm7).map_err(|_| OutreachError::TooLong)? as u64;
         let region = new.bearing.region();
         let keys = self.keyring.tenant(permit.tenant()).await?;
         let of = Context { tenant: permit.tenant(), mode: permit.mode(), profile, region };

@@ -140,6 +140,8 @@ pub struct Counted {
     pub class: Class,
     /// Where it goes, ISO 3166-1 alpha-2, where that is known.
     pub country: Option<String>,
+    /// Parts that its text takes. Carriers that split it themselves give one id for all.
+    pub parts: u64,
     /// What a part costs, in millionths of the currency.
     pub price: u64,
 }
@@ -147,7 +149,7 @@ pub struct Counted {
 impl Counted {
     /// One of which nothing more is known.
     pub const fn plain(class: Class) -> Self {
-        Self { class, country: None, price: 0 }
+        Self { class, country: None, parts: 1, price: 0 }
     }
 }
 

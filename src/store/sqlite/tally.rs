@@ -130,7 +130,7 @@ pub(super) fn sent(tx: &Tx<'_>, tenant: TenantId, carrier: &str, parts: usize, c
     let country = counted.country.clone().unwrap_or_default();
     let way =
         Way { tenant: bytes(&tenant), day: day(tx.now), country, class: counted.class, carrier: carrier.to_owned() };
-    tx.tally.sent(way, parts as u64, counted.price);
+    tx.tally.sent(way, counted.parts.max(parts as u64), counted.price);
 }
 
 /// It is clear what became of a message or code. One that no carrier took counts nowhere: it is no traffic.

@@ -139,7 +139,7 @@ async fn submitted(world: &World, ids: &[&str]) -> (TenantId, MessageRow) {
 
 async fn submit(world: &World, tenant: TenantId, task: Task, ids: &[&str]) -> Vec<Settled> {
     let ids = ids.iter().map(|&id| id.into()).collect();
-    let counted = Counted { class: Class::Relay, country: Some("GB".into()), price: 7 };
+    let counted = Counted { class: Class::Relay, country: Some("GB".into()), parts: 1, price: 7 };
     let write = Write::RecordSubmission { carrier: "main".into(), tenant, task, ids, counted };
     world.write(write).await.unwrap().settled
 }

@@ -132,7 +132,7 @@ async fn usage(world: &World, tenant: TenantId, by: By) -> Vec<UsageRow> {
 }
 
 async fn submit(world: &World, tenant: TenantId, task: Task, country: &str, class: Class) {
-    let counted = Counted { class, country: Some(country.into()), price: 40_000 };
+    let counted = Counted { class, country: Some(country.into()), parts: 1, price: 40_000 };
     let ids = [1, 2].iter().map(|part| format!("{task:?}-{part}").as_str().into()).collect();
     world.write(Write::RecordSubmission { carrier: "main".into(), tenant, task, ids, counted }).await.unwrap();
 }
