@@ -1,6 +1,6 @@
 //! The table, mode by mode.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;
 use crate::ids::{self, RecordId};
