@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// How many messages: the variable says, else as many as the build can carry in about half a minute.
 fn messages() -> usize {
     let asked = std::env::var("BAUTA_LOAD").ok().and_then(|count| count.parse().ok());
-    asked.unwrap_or(if cfg!(debug_assertions) { 3_000 } else { 100_000 })
+    asked.unwrap_or(if cfg!(debug_assertions) { 1_000 } else { 100_000 })
 }
 
 /// A service with a live tenant, its pool at our SMSC, and an `ax` alias on each number.
