@@ -135,7 +135,9 @@ fn a_number_is_exposed_only_where_a_door_is() {
         let text = fs::read_to_string(&path).expect("readable");
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         let is_test = path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs");
-        if !is_test && code.contains(".expose(") {
+        // The one file of its room that asks who serves a number.
+        let is_named = path.ends_with("dispatch/portability.rs");
+        if !is_test && !is_named && code.contains(".expose(") {
             assert!(allowed.contains(&room(&path, &src).as_str()), "{} opens a door of its own", path.display());
         }
     }
