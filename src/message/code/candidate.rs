@@ -55,6 +55,7 @@ fn next(text: &Folded, hits: &[Hit], rest: &[Atom], first: &Atom) -> (usize, Opt
     let ends = |atom: &Atom| atom.measured || is_amount(text, hits, atom.start, atom.end);
     let timed = |atom: &Atom| is_measured(text, hits, atom.end, |class| matches!(class, Class::Time(_)));
     let (used, form) = match number::read(rest, single, ends, timed) {
+        Reading::Other(3) if is_shelf(text, hits, rest) => (3, Form::Uneven),
         Reading::Other(used) => return (used, None),
         Reading::Code(used) => (used, Form::Digits),
         Reading::Uneven(used) => (used, Form::Uneven),
@@ -64,6 +65,18 @@ fn next(text: &Folded, hits: &[Hit], rest: &[Atom], first: &Atom) -> (usize, Opt
     }
     let end = rest.get(used.saturating_sub(1)).map_or(first.end, |last| last.end);
     (used, made(text, hits, first.start, end, form))
+}
+
+/// `取件码 7-3-2045`: shelf, row and parcel, which looks like a date and is typed at the locker.
+fn is_shelf(text: &Folded, hits: &[Hit], rest: &[Atom]) -> bool {
+    let [first, row, parcel, ..] = rest else { return false };
+    let dashes = [(first, row), (row, parcel)].into_iter().all(|(a, b)| text.between(a.end, b.start) == "-");
+    let until = hits.partition_point(|hit| hit.end <= first.start);
+    let named = until.checked_sub(1).and_then(|last| hits.get(last)).is_some_and(|hit| {
+        let gap = text.between(hit.end, first.start);
+        hit.class == Class::Strong && gap.chars().all(|c| matches!(c, ' ' | ':' | '"' | '[' | '('))
+    });
+    dashes && named && first.len() <= 2 && row.len() <= 2 && parcel.len() == 4
 }
 
 /// `G-123456`, `A1B2-C3D4`, `K7P 2QX`, or letters and digits in one.
