@@ -51,7 +51,7 @@ fn crossing(conn: &Connection, key: &CrossingKey, now: Timestamp) -> Result<Cros
     if shared {
         Ok(Crossing::Extensions)
     } else {
-        Ok(Crossing::Unknown(sole(conn, key.number, key.only)?.map(Box::new)))
+        Ok(Crossing::Unknown(sole(conn, key.number, key.only, now)?.map(Box::new)))
     }
 }
 
@@ -72,11 +72,19 @@ fn senders(conn: &Connection, leg: &LegRow, alias: &AliasRow, now: Timestamp) ->
 }
 
 /// The one alias on `x`, or the last that was where none is. Of several none: nobody can say which was meant.
-fn sole(conn: &Connection, x: VirtualNumber, only: Option<TenantId>) -> Result<Option<AliasRow>, StoreError> {
+fn sole(
+    conn: &Connection,
+    x: VirtualNumber,
+    only: Option<TenantId>,
+    now: Timestamp,
+) -> Result<Option<AliasRow>, StoreError> {
     let only = only.as_ref().map(bytes);
     let on: Vec<([u8; 16], [u8; 16])> = conn
-        .prepare_cached("SELECT DISTINCT alias, tenant FROM leg WHERE x = ?1 AND (?2 IS NULL OR tenant = ?2) LIMIT 2")?
-        .query_map(params![x, only], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached(
+            "SELECT DISTINCT alias, tenant FROM leg
+             WHERE x = ?1 AND (?2 IS NULL OR tenant = ?2) AND (expires_at IS NULL OR expires_at > ?3) LIMIT 2",
+        )?
+        .query_map(params![x, only, now], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     let found = match on.as_slice() {
         [one] => Some(*one),
