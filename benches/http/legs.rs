@@ -34,6 +34,8 @@ struct Field {
     lots: Vec<LotId>,
     numbers: u64,
     aliases: u64,
+    /// Where each alias of the filling stands.
+    placed: Vec<u64>,
     _folder: tempfile::TempDir,
 }
 
@@ -98,7 +100,16 @@ impl Field {
         };
         let change = telling().with(Write::Tenant(row)).with(Write::Pool(stock));
         store.commit(change).await.expect("a pool");
-        Self { store: Arc::new(store), tenant, pool, lots: Vec::new(), numbers: 0, aliases: 0, _folder: folder }
+        Self {
+            store: Arc::new(store),
+            tenant,
+            pool,
+            lots: Vec::new(),
+            numbers: 0,
+            aliases: 0,
+            placed: Vec::new(),
+            _folder: folder,
+        }
     }
 
     /// Adds numbers and pairs of strangers until there are so many legs.
@@ -119,6 +130,7 @@ impl Field {
                 .writes
                 .extend((self.aliases..next).map(|n| bound(&self.alias(n * 2, n * 2 + 1, x(n % self.numbers)))));
             self.store.commit(change).await.expect("legs");
+            self.placed.extend((self.aliases..next).map(|n| n % self.numbers));
             self.aliases = next;
         }
     }
@@ -134,7 +146,8 @@ impl Field {
             assert!(had.is_some(), "the pool is large enough");
             let n = random() % self.aliases;
             let started = Instant::now();
-            let leg = self.store.leg(x(n % self.numbers), Some(person(n * 2))).await.expect("a look");
+            let stands = self.placed[usize::try_from(n).expect("memory")];
+            let leg = self.store.leg(x(stands), Some(person(n * 2))).await.expect("a look");
             find.push(started.elapsed());
             assert!(leg.is_some(), "everybody has a leg");
         }
