@@ -125,7 +125,8 @@ fn called(
     let url = format!("{PUBLIC}/carriers/x/{}", place.path());
     let (at, is_post) = (SystemClock.now(), !body.is_empty());
     let callback = Callback { at, is_post, url: &url, query, headers: &headers, body };
-    futures::executor::block_on(carrier.called_back(place, &callback, inbox))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(carrier.called_back(place, &callback, inbox))
 }
 
 /// Twilio's signature over an address and a form, as its documentation has it.
