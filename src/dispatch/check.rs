@@ -130,7 +130,7 @@ fn read(rule: &RouteRule, at: &str, world: &World<'_>, faults: &mut Faults) -> R
 }
 
 fn prefix(text: &str, at: &str, faults: &mut Faults) -> Option<Prefix> {
-    let prefix = text.parse::<Prefix>().ok().filter(|prefix| prefix.len() <= MAX_DIGITS);
+    let prefix = text.parse::<Prefix>().ok().filter(|prefix| prefix.digits() <= MAX_DIGITS);
     if prefix.is_none() {
         faults.add(
             format!("{at}.prefix"),

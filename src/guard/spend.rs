@@ -217,7 +217,7 @@ pub fn refused(tenant: TenantId, payer: Payer, event: impl FnOnce(What) -> Event
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
     use super::*;
     use crate::ids;
     use crate::phone::PhoneNumber;

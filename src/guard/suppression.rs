@@ -25,6 +25,7 @@ pub fn stops_stored(spared: &Spared) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn number(last: u64) -> VirtualNumber {

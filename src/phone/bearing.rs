@@ -24,13 +24,13 @@ impl Prefix {
     pub const LONGEST: u32 = 9;
 
     /// How many digits it has.
-    pub const fn len(self) -> u32 {
+    pub const fn digits(self) -> u32 {
         self.0.ilog10() + 1
     }
 
     /// Whether every number that begins with `other` begins with this.
     pub fn covers(self, other: Self) -> bool {
-        other.len() >= self.len() && other.0 / 10_u32.pow(other.len() - self.len()) == self.0
+        other.digits() >= self.digits() && other.0 / 10_u32.pow(other.digits() - self.digits()) == self.0
     }
 
     /// The country code that it begins with, if it goes that far.

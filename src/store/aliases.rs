@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::change::StoreError;
 use super::pools::{LotRow, LowPool, NumberFilter, NumberRow, PoolRow, Usage};
 use super::rows::{BlindIndex, Sealed};
-use super::store::StoreError;
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, CredentialId, PoolId, RecordId, TenantId};
 use crate::phone::VirtualNumber;

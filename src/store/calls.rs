@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
+use super::change::StoreError;
 use super::rows::BlindIndex;
-use super::store::StoreError;
 use crate::clock::Timestamp;
 use crate::ids::{AliasId, CallId, TenantId};
 

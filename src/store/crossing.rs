@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::aliases::{AliasRow, LegRow, SenderRow};
+use super::change::StoreError;
 use super::rows::BlindIndex;
-use super::store::StoreError;
 use super::traffic::Recipient;
 use crate::clock::Timestamp;
 use crate::event::Mode;

@@ -3,8 +3,9 @@
 //! What is told names the record that stands for each number, which only the transaction knows. So the entry is made
 //! inside it, by the caller's word: one round trip, and the same work whether a number was known or not.
 
+use super::change::{Change, StoreError, Write};
 use super::rows::TokenRow;
-use super::store::{Change, Store, StoreError, Write};
+use super::store::Store;
 use crate::event::Event;
 use crate::ids::{RecordId, TenantId};
 

@@ -5,6 +5,7 @@
 mod aliases;
 mod approvals;
 mod calls;
+mod change;
 mod crossing;
 mod erasures;
 mod holding;
@@ -28,6 +29,7 @@ mod webhooks;
 pub use aliases::*;
 pub use approvals::*;
 pub use calls::{CallRow, CallStore, CallWrite};
+pub use change::*;
 pub use crossing::*;
 pub use erasures::{Erasing, ErasureEntry, ErasureLog};
 pub use holding::{Holding, Telling};

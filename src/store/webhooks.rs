@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::store::StoreError;
+use super::change::StoreError;
 use crate::clock::Timestamp;
 use crate::ids::{RecordId, TenantId, WebhookId};
 

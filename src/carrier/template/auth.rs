@@ -66,7 +66,7 @@ const WINDOW_S: u64 = 300;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
     use super::*;
     use crate::clock::Timestamp;
     use crate::config::Hidden;

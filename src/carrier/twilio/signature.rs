@@ -78,7 +78,7 @@ fn spelled(fields: &Fields) -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::unwrap_in_result)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_in_result)]
     use data_encoding::BASE64;
     use ring::{digest, hmac};
 

@@ -91,7 +91,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
     use data_encoding::HEXLOWER;
     use ring::digest;
     use serde_json::json;

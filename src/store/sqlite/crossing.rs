@@ -56,11 +56,13 @@ fn crossing(conn: &Connection, key: &CrossingKey, now: Timestamp) -> Result<Cros
 }
 
 fn is_in_pool(conn: &Connection, x: VirtualNumber, mode: Mode) -> Result<bool, StoreError> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM number JOIN pool ON pool.id = number.pool WHERE x = ? AND mode = ?)",
-        )?
-        .query_row(params![x, mode], |row| row.get(0))?)
+    let mut find = conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM number JOIN pool ON pool.id = number.pool WHERE x = ? AND mode = ?)",
+    )?;
+    let found = find.query_row(params![x, mode], |row| row.get(0))?;
+    // The writer's number stays in the statement's memory until another takes its place: so ask for nobody's.
+    find.query_row(params![0, mode], |_| Ok(()))?;
+    Ok(found)
 }
 
 fn senders(conn: &Connection, leg: &LegRow, alias: &AliasRow, now: Timestamp) -> Result<Vec<SenderRow>, StoreError> {

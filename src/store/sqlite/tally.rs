@@ -133,10 +133,13 @@ pub(super) fn sent(tx: &Tx<'_>, tenant: TenantId, carrier: &str, parts: usize, c
     tx.tally.sent(way, counted.parts.max(parts as u64), counted.price);
 }
 
+/// Carrier, country, class and when it was taken.
+type Taken = (Option<String>, Option<String>, Class, Option<Timestamp>);
+
 /// It is clear what became of a message or code. One that no carrier took counts nowhere: it is no traffic.
 pub(super) fn settled(tx: &Tx<'_>, settled: &Settled) -> Result<(), StoreError> {
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-    let taken: Option<(Option<String>, Option<String>, Class, Option<Timestamp>)> = match settled.task {
+    let taken: Option<Taken> = match settled.task {
         Task::Message(id) | Task::Ask(id) => tx
             .conn
             .prepare_cached("SELECT carrier, country, class, submitted_at FROM message WHERE id = ?")?
