@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{CallPlan, CallProgress, IncomingCall};
 use crate::ids::TenantId;
 use crate::phone::{PhoneNumber, VirtualNumber};
-use crate::store::{DeliveryStatus, Failure, Lane};
+use crate::store::{DeliveryStatus, Failure, Lane, Registration};
 
 /// A way out.
 #[async_trait]
@@ -118,6 +118,8 @@ pub struct Submission {
     pub life: Option<Duration>,
     /// How urgent it is: where a carrier has to hold some back, codes go first.
     pub lane: Lane,
+    /// Under what sender and text are registered, for carriers that ask for it.
+    pub registration: Option<Registration>,
 }
 
 /// A sender that is no secret.

@@ -232,6 +232,7 @@ mod tests {
             text: Zeroizing::new(text.into()),
             life: None,
             lane: crate::store::Lane::Notice,
+            registration: None,
         }
     }
 

@@ -165,7 +165,8 @@ impl Dispatch {
         let device = self.keyring.system().device(name, &number);
         let (text, lane) = (Zeroizing::new(parcel.text.to_owned()), permit.resource().row.lane);
         let (tenant, from) = (permit.tenant(), way.shown(&parcel.from));
-        let submission = Submission { tenant, from, to: number, text, life: parcel.life, lane };
+        let registration = parcel.registration.cloned();
+        let submission = Submission { tenant, from, to: number, text, life: parcel.life, lane, registration };
         let (began, was_up) = (Instant::now(), carrier.is_up());
         let submitted = match timeout_at(end, carrier.submit(submission)).await {
             Ok(Ok(submitted)) => Ok(submitted.ids),

@@ -6,7 +6,7 @@ use crate::carrier::SubmitError;
 use crate::ids::{AliasId, RecordId, SubjectId};
 use crate::keyring::KeyError;
 use crate::phone::VirtualNumber;
-use crate::store::{Class, Counted, PartId, Sealed, StoreError};
+use crate::store::{Class, Counted, PartId, Registration, Sealed, StoreError};
 use crate::vault::VaultError;
 
 /// One message to one person.
@@ -21,6 +21,8 @@ pub struct Parcel<'a> {
     pub life: Option<Duration>,
     /// What kind of message it is: routes are chosen by it.
     pub class: Class,
+    /// Under what sender and text are registered, where that is asked for.
+    pub registration: Option<&'a Registration>,
 }
 
 /// Whom a message is for.

@@ -21,7 +21,7 @@ use crate::access::{Delivery, Denied, Permit};
 use crate::dispatch::{DispatchError, From, Parcel, To};
 use crate::ids;
 use crate::relay::BODY;
-use crate::store::{Class, Lane, MessageRow, OutboxRow, Recipient, Room, Shown, StoreError, Task};
+use crate::store::{Class, Lane, MessageRow, OutboxRow, Recipient, Registration, Room, Shown, StoreError, Task};
 use crate::verify::VerifyError;
 
 /// The worker that empties the outbox.
@@ -38,6 +38,7 @@ struct Letter {
     text: Zeroizing<String>,
     class: Class,
     life: Duration,
+    registration: Option<Registration>,
 }
 
 /// What becomes of a row.
@@ -133,11 +134,13 @@ impl Deliver {
             Task::Message(id) => self.message(row, id).await,
             Task::Ask(id) => return self.ask(permit, row, id).await,
         };
-        let Letter { to, from, text, class, life } = match letter {
+        let Letter { to, from, text, class, life, registration } = match letter {
             Ok(letter) => letter,
             Err(fate) => return fate,
         };
-        match self.rooms.dispatch.send(permit, &Parcel { to, from, text: &text, class, life: Some(life) }).await {
+        let registration = registration.as_ref();
+        let parcel = Parcel { to, from, text: &text, class, life: Some(life), registration };
+        match self.rooms.dispatch.send(permit, &parcel).await {
             Ok(sent) => Fate::Sent(sent),
             Err(error) => fate(error, row.attempts),
         }
@@ -147,7 +150,8 @@ impl Deliver {
         match self.rooms.verify.code_message(row, permit).await {
             Ok(Some(code)) => {
                 let (to, from) = (To::Person(code.record), From::House);
-                Ok(Letter { to, from, text: code.text, class: Class::Code, life: code.life })
+                let (class, life) = (Class::Code, code.life);
+                Ok(Letter { to, from, text: code.text, class, life, registration: None })
             }
             Ok(None) => Err(Fate::Pointless),
             Err(VerifyError::NotFound) => Err(Fate::Pointless),
@@ -158,7 +162,7 @@ impl Deliver {
     async fn message(&self, row: &OutboxRow, id: ids::MessageId) -> Result<Letter, Fate> {
         let not_ready = |error: StoreError| later("store_not_ready", &error, row.attempts);
         let message = self.rooms.store.message(row.tenant, id).await.map_err(not_ready)?;
-        let Some(MessageRow { alias, from, to, body, class, expires_at, .. }) = message else {
+        let Some(MessageRow { alias, from, to, body, class, expires_at, asked, .. }) = message else {
             return Err(Fate::Never("gone".to_owned()));
         };
         let now = self.rooms.store.now();
@@ -179,7 +183,8 @@ impl Deliver {
             Shown::House => From::House,
             Shown::Sender(sender) => From::Sender(sender),
         };
-        Ok(Letter { to, from, text, class, life: now.until(expires_at) })
+        let registration = asked.and_then(|asked| asked.registration);
+        Ok(Letter { to, from, text, class, life: now.until(expires_at), registration })
     }
 }
 

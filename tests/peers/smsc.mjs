@@ -42,6 +42,10 @@ const TEMPORARY = new Set([0x08, 0x14, 0x58, 0x64]);
 const THROTTLED = 0x58;
 const DATA_CODING = { gsm7: 0, ia5: 1, latin1: 3, ucs2: 8, binary: 4 };
 
+// What operators in India number for DLT.
+smpp.addTLV('entity_id', { id: 0x1400, type: smpp.types.tlv.string });
+smpp.addTLV('template_id', { id: 0x1401, type: smpp.types.tlv.string });
+
 const state = {
   sessions: [],
   next: 0,
@@ -243,6 +247,7 @@ function submitted(session, pdu) {
     source_ton: pdu.source_addr_ton, source_npi: pdu.source_addr_npi, dest, dest_ton: pdu.dest_addr_ton,
     dest_npi: pdu.dest_addr_npi, data_coding, esm_class, registered_delivery, text, service_type: pdu.service_type,
     validity_s: relative ?? pdu.qos_time_to_live ?? null, payload: pdu.message_payload !== undefined,
+    registration: [pdu.entity_id, pdu.template_id].map((id) => id?.toString() ?? null),
     sar: sar_msg_ref_num === undefined ? null : [sar_msg_ref_num, sar_total_segments, sar_segment_seqnum],
     udh: udh ? udh.map((element) => element.toString('hex')) : null,
   });

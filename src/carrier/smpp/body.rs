@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusmpp_core::CommandId;
 use rusmpp_core::pdus::borrowed::{DataSm, SubmitSm};
+use rusmpp_core::tlvs::TlvTag;
 use rusmpp_core::tlvs::borrowed::MessageSubmissionRequestTlvValue as Tlv;
 use rusmpp_core::types::borrowed::{AnyOctetString, COctetString, EmptyOrFullCOctetString, OctetString};
 use rusmpp_core::values::borrowed::{MessagePayload, ServiceType};
@@ -13,6 +14,7 @@ use super::address::WireAddress;
 use super::alphabet;
 use super::parts::{Part, Tie};
 use crate::config::{ReceiptsWanted, SubmitCommand};
+use crate::store::Registration;
 
 /// One part, ready to be written.
 pub(super) struct Body<'a> {
@@ -23,12 +25,17 @@ pub(super) struct Body<'a> {
     pub(super) service_type: &'a [u8],
     pub(super) receipts: ReceiptsWanted,
     pub(super) validity: &'a Validity,
+    /// Under what sender and text are registered.
+    pub(super) registration: Option<&'a Registration>,
 }
 
+/// Of the principal entity and of the content template (DLT, India), as operators there number them.
+const ENTITY_ID: u16 = 0x1400;
+const TEMPLATE_ID: u16 = 0x1401;
 /// The user data header indicator of `esm_class` (SMPP 3.4 §5.2.12).
 const UDHI: u8 = 0x40;
-/// The most TLVs that a part has: payload, three of `sar_*`, time to live.
-const TLVS: usize = 5;
+/// The most TLVs that a part has: payload, three of `sar_*`, time to live, two of a registration.
+const TLVS: usize = 7;
 
 /// The command that a setting names.
 pub(super) const fn command(command: SubmitCommand) -> CommandId {
@@ -80,7 +87,7 @@ impl Body<'_> {
             .registered_delivery(RegisteredDelivery::from(self.registered_delivery()))
             .data_coding(DataCoding::from(alphabet::data_coding(self.part.alphabet)))
             .short_message(OctetString::new(short).ok()?);
-        let tlvs = self.payload(is_payload).into_iter().chain(self.sar());
+        let tlvs = self.payload(is_payload).into_iter().chain(self.sar()).chain(self.registered());
         let pdu = tlvs.into_iter().try_fold(pdu, |pdu, tlv| pdu.push_tlv(tlv).ok())?;
         Some(pdu.build())
     }
@@ -99,7 +106,7 @@ impl Body<'_> {
             .registered_delivery(RegisteredDelivery::from(self.registered_delivery()))
             .data_coding(DataCoding::from(alphabet::data_coding(self.part.alphabet)));
         let life = self.validity.seconds.map(Tlv::QosTimeToLive);
-        let tlvs = self.payload(true).into_iter().chain(self.sar()).chain(life);
+        let tlvs = self.payload(true).into_iter().chain(self.sar()).chain(life).chain(self.registered());
         let pdu = tlvs.into_iter().try_fold(pdu, |pdu, tlv| pdu.push_tlv(tlv).ok())?;
         Some(pdu.build())
     }
@@ -120,6 +127,15 @@ impl Body<'_> {
 
     fn payload(&self, is_payload: bool) -> Option<Tlv<'_>> {
         is_payload.then(|| Tlv::MessagePayload(MessagePayload::new(AnyOctetString::new(&self.part.octets))))
+    }
+
+    /// Each id in a TLV of its own. A campaign (10DLC) has none: its SMSC knows it by the sender.
+    fn registered(&self) -> impl Iterator<Item = Tlv<'_>> {
+        let ids = self.registration.map(|of| [(ENTITY_ID, &of.entity_id), (TEMPLATE_ID, &of.template_id)]);
+        ids.into_iter().flatten().filter_map(|(tag, id)| {
+            let value = AnyOctetString::new(id.as_deref()?.as_bytes());
+            Some(Tlv::Other { tag: TlvTag::Other(tag), value })
+        })
     }
 
     fn sar(&self) -> Vec<Tlv<'_>> {

@@ -17,7 +17,7 @@ use super::stats::Counters;
 use super::{SmppCarrier, body, receipt};
 use crate::carrier::{Submission, SubmitError, Submitted};
 use crate::phone::PhoneNumber;
-use crate::store::Lane;
+use crate::store::{Lane, Registration};
 
 /// How often a later part is tried again when the SMSC asks to slow down: the parts before it are taken already.
 const PART_TRIES: u32 = 6;
@@ -32,7 +32,9 @@ pub(super) async fn submit(carrier: &SmppCarrier, submission: Submission) -> Res
     let validity = Validity::new(submission.life, link.validity_s);
     let mut ids = Vec::with_capacity(parts.len());
     for (nth, part) in parts.iter().enumerate() {
-        let one = One { from: &from, to: &to, device: &submission.to, part, validity: &validity, carrier };
+        let registration = submission.registration.as_ref();
+        let one =
+            One { from: &from, to: &to, device: &submission.to, part, validity: &validity, registration, carrier };
         let id = if nth == 0 { one.submit(submission.lane).await? } else { one.submit_later().await? };
         ids.extend(id);
     }
@@ -51,6 +53,7 @@ struct One<'a> {
     device: &'a PhoneNumber,
     part: &'a Part,
     validity: &'a Validity,
+    registration: Option<&'a Registration>,
 }
 
 impl One<'_> {
@@ -81,8 +84,8 @@ impl One<'_> {
 
     async fn exchange(&self, lane: Lane, limit: Duration) -> Result<Frame, SubmitError> {
         let SmppCarrier { link, service_type, .. } = self.carrier;
-        let Self { from, to, part, validity, .. } = *self;
-        let body = Body { from, to, part, service_type, receipts: link.receipts, validity };
+        let Self { from, to, part, validity, registration, .. } = *self;
+        let body = Body { from, to, part, service_type, receipts: link.receipts, validity, registration };
         let _kept = yielded(self.carrier, lane, limit).await.ok_or(SubmitError::Unavailable)?;
         let (session, _place) = place(self.carrier, limit).await.ok_or(SubmitError::Unavailable)?;
         let answer = match body::command(link.command) {

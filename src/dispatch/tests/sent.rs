@@ -42,7 +42,7 @@ impl World {
         };
         let permit = self.house.access.for_delivery(row).await.unwrap();
         let to = To::Person(self.house.holder(to).await.record);
-        self.dispatch.send(&permit, &Parcel { to, from, text: "hello", life: None, class }).await
+        self.dispatch.send(&permit, &Parcel { to, from, text: "hello", life: None, class, registration: None }).await
     }
 
     pub(super) async fn code(&self) -> Result<String, DispatchError> {

@@ -49,6 +49,7 @@ fn submission(from: Address) -> Submission {
         text: Zeroizing::new("hello".to_owned()),
         lane: Lane::Notice,
         life: None,
+        registration: None,
     }
 }
 

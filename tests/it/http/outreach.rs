@@ -229,7 +229,11 @@ async fn usage_and_stats_tell_what_it_came_to_without_a_number() {
     assert_eq!((count(&by, "carrier", json!("sandbox")), count(&by, "channel", json!("sms"))), (4, 4));
     let whole = lines("").await;
     assert_eq!((whole.len(), &whole[0]["messages"], &whole[0]["cost"]), (1, &json!(4), &json!("0.000000")));
-    let stats = shop.get("/v1/stats", &shop.operator).await.expect(200).json();
+    let stats = eventually("the word on every message", 15, async || {
+        let stats = shop.get("/v1/stats", &shop.operator).await.expect(200).json();
+        (stats["messages"]["delivered"] == 4).then_some(stats)
+    })
+    .await;
     assert_eq!((&stats["messages"]["messages"], &stats["messages"]["delivered"]), (&json!(4), &json!(4)));
     assert_eq!(
         (&stats["messages"]["delivered_share"], &stats["by_class"]["code"]["delivered"]),

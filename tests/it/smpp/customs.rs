@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bauta::carrier::{Address, Carrier, Submission};
 use bauta::config::{Concat, ReceiptsWanted, SmppAlphabet, SmppLink, SubmitCommand, TonNpi};
-use bauta::store::Lane;
+use bauta::store::{Lane, Registration};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -118,6 +118,31 @@ async fn the_smsc_tries_no_longer_than_a_message_is_of_use() {
         let life = life.map(Duration::from_secs);
         running.carrier.submit(Submission { life, ..submission("code") }).await.unwrap();
         assert_eq!(peer.event("submit").await["validity_s"], expected, "{command:?} {most}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn every_part_says_under_what_sender_and_text_are_registered() {
+    let Some(mut peer) = Peer::smsc(&[]).await else { return };
+    for command in [SubmitCommand::SubmitSm, SubmitCommand::DataSm] {
+        let running = Running::with(&mut peer, Duration::ZERO, |link: &mut SmppLink| link.command = command).await;
+        let registration = Some(Registration {
+            entity_id: Some("E-1201159000".into()),
+            template_id: Some("T-1207160000".into()),
+            ..Registration::default()
+        });
+        let text = "x".repeat(200);
+        running.carrier.submit(Submission { registration, ..submission(&text) }).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(
+                peer.event("submit").await["registration"],
+                json!(["E-1201159000", "T-1207160000"]),
+                "{command:?}"
+            );
+        }
+        running.carrier.submit(submission("plain")).await.unwrap();
+        assert_eq!(peer.event("submit").await["registration"], json!([null, null]), "{command:?}");
         running.stop().await;
     }
 }

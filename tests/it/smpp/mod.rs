@@ -216,6 +216,7 @@ fn submission(text: &str) -> Submission {
         text: Zeroizing::new(text.to_owned()),
         life: None,
         lane,
+        registration: None,
     }
 }
 
