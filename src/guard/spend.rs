@@ -172,20 +172,35 @@ impl Caps {
         [self.of(tenant), self.alias, self.stranger].iter().any(|cap| *cap != Cap::default())
     }
 
-    /// What is to be counted for so many parts that cost so much, in millionths. Nothing where there is no cap.
+    /// What is to be counted for so many parts that cost so much, in millionths, and fails the change that would pass a
+    /// cap. Nothing where there is none.
     pub fn spending(&self, tenant: TenantId, account: Account, parts: u64, cost: u64) -> Vec<Write> {
+        self.counted(tenant, account, parts, cost, true).map(Write::Spending).collect()
+    }
+
+    /// The same for whoever looks at the caps before, and whose change must not fail for them.
+    pub fn counting(&self, tenant: TenantId, account: Account, parts: u64, cost: u64) -> Vec<Spending> {
+        self.counted(tenant, account, parts, cost, false).collect()
+    }
+
+    fn counted(
+        &self,
+        tenant: TenantId,
+        account: Account,
+        parts: u64,
+        cost: u64,
+        exact: bool,
+    ) -> impl Iterator<Item = Spending> {
         let payers = [
             Some((Payer::Tenant, self.of(tenant))),
             account.alias.map(|alias| (Payer::Alias(alias), self.alias)),
             account.stranger.map(|stranger| (Payer::Stranger(stranger), self.stranger)),
         ];
         let capped = payers.into_iter().flatten().filter(|(_, cap)| *cap != Cap::default());
-        capped
-            .map(|(payer, cap)| {
-                let (cap_parts, cap_cost) = (cap.parts, cap.cost);
-                Write::Spending(Spending { tenant, payer, parts, cost, cap_parts, cap_cost })
-            })
-            .collect()
+        capped.map(move |(payer, cap)| {
+            let (cap_parts, cap_cost) = (cap.parts, cap.cost);
+            Spending { tenant, payer, parts, cost, cap_parts, cap_cost, exact }
+        })
     }
 
     fn of(&self, tenant: TenantId) -> Cap {

@@ -301,7 +301,7 @@ pub enum Write {
     RemoveTemplate { tenant: TenantId, id: TemplateId },
     /// A complaint; [`Conflict::Exists`] if there is one of this message.
     Complaint(Box<ComplaintRow>),
-    /// Spends against a cap of the day; [`Conflict::CapReached`] fails the whole change.
+    /// Spends against a cap of the day; [`Conflict::CapReached`] fails the whole change, if it is to be exact.
     Spending(Spending),
     /// Notes that a share of a cap was told of; [`Conflict::Taken`] if it was before, today.
     TellCap { tenant: TenantId, payer: Payer, share: u8 },

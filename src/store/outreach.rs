@@ -264,6 +264,16 @@ pub struct Spending {
     pub cap_parts: Option<u64>,
     /// No more than this in a day, in millionths of the currency.
     pub cap_cost: Option<u64>,
+    /// Whether passing a cap fails the change. If not, it was looked at before.
+    pub exact: bool,
+}
+
+impl Spending {
+    /// Whether so much more than what is spent stays within the caps.
+    pub fn fits(&self, parts: u64, cost: u64) -> bool {
+        let within = |spent: u64, more: u64, cap: Option<u64>| cap.is_none_or(|cap| spent.saturating_add(more) <= cap);
+        within(parts, self.parts, self.cap_parts) && within(cost, self.cost, self.cap_cost)
+    }
 }
 
 /// A cap of which the day has spent so much that somebody ought to know.

@@ -254,6 +254,10 @@ pub trait Store: AliasStore + CallStore + CrossingStore + Notices {
     ) -> Result<Vec<TemplateRow>, StoreError> {
         Ok(Vec::new())
     }
+    /// Parts and cost that were spent today against a cap.
+    async fn spent(&self, _tenant: TenantId, _payer: Payer) -> Result<(u64, u64), StoreError> {
+        Ok((0, 0))
+    }
     /// What a tenant's messages of some days came to.
     async fn usage(&self, _filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
         Ok(Vec::new())

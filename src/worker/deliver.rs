@@ -194,7 +194,8 @@ fn fate(error: DispatchError, attempts: u32) -> Fate {
         DispatchError::Throttled { retry_after } => {
             Fate::Later { reason: "throttled", wait: wait.max(retry_after.min(LONGEST_WAIT)) }
         }
-        DispatchError::Unavailable => Fate::Later { reason: "unavailable", wait },
+        // Nothing was tried, and claims wait for a link by themselves: once there is one, all go at once.
+        DispatchError::Unavailable => Fate::Later { reason: "unavailable", wait: wait.min(SHORT_WAIT) },
         DispatchError::Unconfirmed => Fate::Later { reason: "unconfirmed", wait },
         DispatchError::NotReady(fault) => later("not_ready", &fault, attempts),
         DispatchError::Refused { reason } => Fate::Never(reason),
@@ -278,5 +279,7 @@ const IDLE: Duration = Duration::from_secs(1);
 const DOWN: Duration = Duration::from_millis(100);
 /// The shortest.
 const BREATH: Duration = Duration::from_millis(5);
+/// The longest wait of what no carrier was tried with.
+const SHORT_WAIT: Duration = Duration::from_secs(2);
 /// No carrier puts a message off for longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);

@@ -55,12 +55,16 @@ impl Relay {
             return Err(passage.refused("loop"));
         }
         self.check_content(envelope, passage, &text)?;
+        let spending = self.spending(envelope, passage, parts).await?;
         let mut decision = match passage.leg.to {
             LegTarget::Person(record) => self.towards_person(envelope, passage, record, text, parts).await?,
             LegTarget::Senders => self.towards_tagged(envelope, passage, &text, parts).await?,
             LegTarget::LastSender => self.towards_last(envelope, passage, text, parts).await?,
             LegTarget::Members => self.towards_member(envelope, passage, text, parts).await?,
         };
+        if matches!(decision.accepted, Accepted::Carried) {
+            decision.change.writes.extend(spending);
+        }
         decision.print = Some(print);
         Ok(decision)
     }

@@ -14,6 +14,7 @@ mod parts;
 mod passage;
 mod reply;
 mod senders;
+mod spend;
 mod stop;
 mod stranger;
 mod turns;
@@ -188,21 +189,24 @@ impl Relay {
             Err(Halt::Refused(refusal)) => self.refusing(envelope, refusal).await?,
             decided => decided?,
         };
-        self.perform(decision, writes).await
+        self.perform(envelope, decision, writes).await
     }
 
     /// Records that a part is not kept.
     async fn refuse_part(&self, envelope: &Envelope, refusal: Refusal) -> Result<Accepted, Halt> {
         let decision = self.refusing(envelope, refusal).await?;
-        self.perform(decision, self.hearing(envelope).into_iter().collect()).await
+        let writes = self.hearing(envelope).into_iter().collect();
+        self.perform(envelope, decision, writes).await
     }
 
     /// Makes a decision durable.
-    async fn perform(&self, decision: Decision<'_>, writes: Vec<Write>) -> Result<Accepted, Halt> {
+    async fn perform(&self, envelope: &Envelope, decision: Decision<'_>, writes: Vec<Write>) -> Result<Accepted, Halt> {
         let mut change = decision.change;
         change.writes.splice(0..0, writes);
         let why = change.events.iter().find_map(reason);
-        self.store.commit(change).await?;
+        let tenant = change.events.first().and_then(|event| event.tenant);
+        let near = self.store.commit(change).await?.near;
+        self.tell_near(&envelope.carrier, tenant, near).await;
         if let Some(why) = why {
             telemetry::metrics().messages_dropped.with_label_values(&[&why]).inc();
         }

@@ -195,6 +195,28 @@ async fn what_the_content_policy_forbids_is_not_carried_and_the_writer_is_told()
 }
 
 #[tokio::test]
+async fn what_a_stranger_and_an_alias_may_spend_in_a_day_is_not_passed() {
+    let mut files: serde_json::Value = serde_json::from_str(&PolicyFiles::shipped().to_json()).unwrap();
+    files["spend.toml"] = "[alias]\nparts = 5\n[stranger]\nparts = 3\n".into();
+    let files = PolicyFiles::from_json(&files.to_string()).unwrap();
+    let house = House::under(Policies::of(files).unwrap()).await;
+    house.pool("p", &[X]).await;
+    let x = house.bound("ax", ANN, None).await.number;
+    let mut became = Vec::new();
+    for (writer, text) in [(BEN, "1"), (BEN, "2"), (BEN, "3"), (BEN, "4"), (CAT, "5"), (CAT, "6"), (CAT, "7")] {
+        became.push(house.write(writer, x, text).await);
+    }
+    let (yes, no) = (Accepted::Carried, Accepted::Dropped);
+    assert_eq!(became, [yes, yes, yes, no, yes, yes, no], "three of one stranger, five of the alias");
+    assert_eq!(house.drops().await, ["spend_cap_reached", "spend_cap_reached"]);
+    let alerts = house.entries("alert.spend").await;
+    let told = |cap: &str, share: u64| alerts.iter().filter(|it| it["cap"] == cap && it["share"] == share).count();
+    assert_eq!((told("stranger", 100), told("alias", 80), told("alias", 100)), (1, 1, 1), "{alerts:?}");
+    house.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(house.write(BEN, x, "8").await, yes, "a day starts anew");
+}
+
+#[tokio::test]
 async fn more_than_ten_parts_and_binary_are_refused_once_and_politely() {
     let house = House::new().await;
     house.pool("p", &[X]).await;

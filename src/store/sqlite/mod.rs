@@ -65,10 +65,10 @@ use self::writer::Writer;
 use super::{
     Aged, Aging, AliasFilter, AliasRow, Allocation, ApprovalFilter, ApprovalRow, BlindIndex, BudgetKind, CellKind,
     CellPage, Change, Committed, Conversion, DirectoryRows, EntryFilter, EntryRow, Held, HeldBy, Holding, KeyUse, Lane,
-    LegRow, LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, PendingKey, PolicyRow,
-    PoolCounts, PoolRow, Queued, ReceiptOutcome, ReceiptRow, ResealPass, Room, RouteComplaints, RouteRows, RowKey,
-    Scope, SenderRow, Spared, Spend, Store, StoreError, Suppression, TemplateRow, TokenRow, UsageFilter, UsageRow,
-    VerificationRow, WrappedKey,
+    LegRow, LookalikeMark, LookalikeRow, MessageRow, NumberRow, OutboxRow, PartKey, PartRow, Payer, PendingKey,
+    PolicyRow, PoolCounts, PoolRow, Queued, ReceiptOutcome, ReceiptRow, ResealPass, Room, RouteComplaints, RouteRows,
+    RowKey, Scope, SenderRow, Spared, Spend, Store, StoreError, Suppression, TemplateRow, TokenRow, UsageFilter,
+    UsageRow, VerificationRow, WrappedKey,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::ids::{
@@ -442,6 +442,10 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<TemplateRow>, StoreError> {
         self.readers.long(move |conn| outreach::templates(conn, tenant, after, limit)).await
+    }
+
+    async fn spent(&self, tenant: TenantId, payer: Payer) -> Result<(u64, u64), StoreError> {
+        self.readers.point(|conn| spend::spent(conn, tenant, payer, self.now()))
     }
 
     async fn usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {

@@ -1,9 +1,10 @@
 //! Spend against caps of a day, counted in the change that spends.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::tally::day;
 use super::writer::Tx;
+use crate::clock::Timestamp;
 use crate::ids::{TenantId, bytes};
 use crate::store::{Conflict, NearCap, Payer, Spending, StoreError};
 
@@ -12,7 +13,8 @@ const NEAR: u64 = 80;
 
 /// Counts, unless that would pass the cap: [`Conflict::CapReached`]. Gives the cap if this made it nearly spent.
 pub(super) fn spend(tx: &Tx<'_>, what: &Spending) -> Result<Option<NearCap>, StoreError> {
-    let caps = (what.cap_parts.unwrap_or(LIMITLESS), what.cap_cost.unwrap_or(LIMITLESS));
+    let cap = |cap: Option<u64>| cap.filter(|_| what.exact).unwrap_or(LIMITLESS);
+    let caps = (cap(what.cap_parts), cap(what.cap_cost));
     let key = key(what.payer);
     let counted: Option<(u64, u64, u8)> = tx
         .conn
@@ -58,6 +60,20 @@ pub(super) fn tell(tx: &Tx<'_>, tenant: TenantId, payer: Payer, share: u8) -> Re
         )?
         .execute(params![bytes(&tenant), key(payer), day(tx.now), share])?;
     if told == 0 { Err(StoreError::Conflict(Conflict::Taken)) } else { Ok(()) }
+}
+
+/// Parts and cost of today.
+pub(super) fn spent(
+    conn: &Connection,
+    tenant: TenantId,
+    payer: Payer,
+    now: Timestamp,
+) -> Result<(u64, u64), StoreError> {
+    let found: Option<(i64, i64)> = conn
+        .prepare_cached("SELECT parts, cost FROM spend WHERE tenant = ? AND payer = ? AND day = ?")?
+        .query_row(params![bytes(&tenant), key(payer), day(now)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(found.map_or((0, 0), |(parts, cost)| (parts.cast_unsigned(), cost.cast_unsigned())))
 }
 
 fn key(payer: Payer) -> Vec<u8> {

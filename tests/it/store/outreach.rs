@@ -88,7 +88,7 @@ pub async fn a_cap_is_never_passed_and_a_day_starts_anew(world: World) {
     let tenant = world.tenant().await;
     let spend = |payer, parts, cost| {
         let (cap_parts, cap_cost) = (Some(10), Some(1_000));
-        world.write(Write::Spending(Spending { tenant, payer, parts, cost, cap_parts, cap_cost }))
+        world.write(Write::Spending(Spending { tenant, payer, parts, cost, cap_parts, cap_cost, exact: true }))
     };
     let near = |payer| vec![NearCap { payer, share: 80 }];
     assert_eq!(spend(Payer::Tenant, 7, 0).await.unwrap().near, []);
@@ -96,6 +96,7 @@ pub async fn a_cap_is_never_passed_and_a_day_starts_anew(world: World) {
     assert_eq!(spend(Payer::Tenant, 1, 0).await.unwrap().near, near(Payer::Tenant), "eight of ten");
     assert_eq!(spend(Payer::Tenant, 2, 0).await.unwrap().near, [], "told once a day");
     World::refused(spend(Payer::Tenant, 1, 0).await, Conflict::CapReached);
+    assert_eq!(world.store.spent(tenant, Payer::Tenant).await.unwrap(), (10, 0));
     let alias = Payer::Alias(fresh());
     World::refused(spend(alias, 1, 1_001).await, Conflict::CapReached);
     assert_eq!(spend(alias, 1, 900).await.unwrap().near, near(alias), "cost counts as parts do");
@@ -114,7 +115,8 @@ pub async fn racing_spenders_never_pass_a_cap(world: World) {
             let world = std::sync::Arc::clone(&world);
             tokio::spawn(async move {
                 let payer = Payer::Tenant;
-                let what = Spending { tenant, payer, parts: 3, cost: 0, cap_parts: Some(100), cap_cost: None };
+                let what =
+                    Spending { tenant, payer, parts: 3, cost: 0, cap_parts: Some(100), cap_cost: None, exact: true };
                 world.write(Write::Spending(what)).await.is_ok()
             })
         })
