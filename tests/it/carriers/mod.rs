@@ -138,6 +138,7 @@ pub struct Cast {
     pub service: Service,
     pub business: String,
     pub auditor: String,
+    pub tenant: String,
     shown: String,
 }
 
@@ -170,7 +171,7 @@ impl Cast {
         let import = json!({"numbers": numbers, "capabilities": ["sms", "voice"], "region": "CA"});
         let path = format!("/v1/pools/{}/numbers", made.text_at("/id"));
         service.post(&path, &admin, import).await.expect(201);
-        Self { service, business, auditor, shown: String::new() }
+        Self { service, business, auditor, tenant, shown: String::new() }
     }
 
     /// A call whose answer may hold no number.
