@@ -38,6 +38,8 @@ async fn whoever_asked_to_be_spared_gets_codes_and_nothing_of_that_kind() {
     let tried =
         [shop.tries(&anna, "marketing").await, shop.tries(&anna, "notice").await, shop.tries(&ben, "marketing").await];
     assert_eq!(tried, ["suppressed", "sent", "sent"]);
+    // What still waited would be stopped too.
+    shop.handset(&anna, 1).await;
     shop.spare(&anna, "all").await;
     assert_eq!([shop.tries(&anna, "notice").await, shop.tries(&anna, "code").await], ["suppressed", "sent"]);
     shop.start(json!({"to": anna})).await.expect(201);
