@@ -86,7 +86,7 @@ impl Rule {
 
     /// How narrow it is: of those that fit a message the greatest counts.
     pub(super) fn rank(&self) -> (u32, bool, bool, bool) {
-        let digits = self.prefix.map_or(0, Prefix::len);
+        let digits = self.prefix.map_or(0, Prefix::digits);
         (digits, self.operator.is_some(), self.region.is_some(), self.class.is_some())
     }
 

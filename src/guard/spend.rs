@@ -66,7 +66,7 @@ impl Prices {
             return Err("currency: write the ISO 4217 code that prices are in, \"EUR\" say".into());
         }
         let mut lines = file.price.iter().map(PriceLine::read).collect::<Result<Vec<_>, _>>()?;
-        lines.sort_by_key(|line| std::cmp::Reverse((line.prefix.map_or(0, Prefix::len), line.class.is_some())));
+        lines.sort_by_key(|line| std::cmp::Reverse((line.prefix.map_or(0, Prefix::digits), line.class.is_some())));
         Ok(Self { currency: file.currency, lines })
     }
 
