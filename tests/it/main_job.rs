@@ -192,7 +192,10 @@ async fn two_people_talk_and_neither_sees_the_other(cast: &mut Cast, a: &str) {
     let released = cast.service.call("DELETE", &format!("/v1/aliases/{id}"), &business, None).await;
     assert_eq!(released.status, 204, "{}", released.text);
     cast.deliver("after", (A.0.trim_start_matches('+'), 1), &x, "too late").await;
-    assert_eq!(cast.smsc.count("submit", Duration::from_millis(700)).await, 0, "a released alias carries nothing");
+    let (dest, source, told) = cast.rings().await;
+    assert_eq!((dest.as_str(), format!("+{source}")), (A.0.trim_start_matches('+'), x), "the writer alone is told");
+    assert!(!told.contains("too late"), "a released alias carries nothing: {told}");
+    assert_eq!(cast.smsc.count("submit", Duration::from_millis(700)).await, 0, "and nobody else hears of it");
 }
 
 async fn a_stranger_is_answered_through_x(cast: &mut Cast, x: &str) {
