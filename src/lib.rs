@@ -15,7 +15,7 @@
 //! | wiring | [`app`]: the only file that names concrete stores, carriers and key holders |
 //! | edges | [`api`]: HTTP, one file per resource · [`pages`]: the sandbox's handsets · [`worker`]: deliver, notify, expire |
 //! | services | [`rights`]: erase, export, change a number · [`webhook`]: tenants are told · [`outreach`]: a tenant's own messages · [`relay`]: a message across · [`verify`]: one-time codes · [`alias`]: legs and pools · [`dispatch`]: to a carrier · [`vault`]: numbers against tokens · [`keyring`]: keys and the KMS · [`access`]: who may · [`guard`]: limits · [`audit`]: reading the log |
-//! | ports | [`store`]: durable and short-lived, with their adapters · [`carrier`]: SMPP, sandbox · [`tls`]: certificates of the public listener and of its clients |
+//! | ports | [`store`]: durable and short-lived, with their adapters · [`carrier`]: SMPP, Twilio, Vonage, gateways by settings, sandbox · [`tls`]: certificates of the public listener and of its clients |
 //! | | [`telemetry`]: scrubbed log lines, counters · [`process`]: memory that stays private |
 //! | core, pure | [`event`] · [`token`] · [`phone`] · [`crypto`] · [`message`] · [`signing`] · [`ids`] · [`config`] · [`clock`] |
 //!

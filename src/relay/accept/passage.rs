@@ -27,13 +27,14 @@ pub(super) struct Passage {
 impl Relay {
     /// The way of a message of this writer to X.
     pub(super) async fn way(&self, envelope: &Envelope) -> Result<Way, Halt> {
-        let key = CrossingKey {
+        // On the heap, where what is freed is wiped: this future lives on in its link's for as long as that does.
+        let key = Box::new(CrossingKey {
             number: envelope.to,
             party: envelope.writer.party(),
             writer: envelope.writer.number().map(crate::phone::PhoneNumber::as_virtual),
             mode: envelope.mode,
             only: envelope.only,
-        };
+        });
         Ok(match self.store.crossing(&key).await? {
             Crossing::Loop => return Err(Halt::refused("loop", envelope.only.or(Some(envelope.owner)), None)),
             // Who called an extension before and answers there now is no caller any more.
