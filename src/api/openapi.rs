@@ -204,6 +204,7 @@ static METHODS: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
         let named = [
             ("GET", item.get.is_some()),
             ("POST", item.post.is_some()),
+            ("PUT", item.put.is_some()),
             ("PATCH", item.patch.is_some()),
             ("DELETE", item.delete.is_some()),
         ];
@@ -255,5 +256,6 @@ mod tests {
     fn allow_lists_the_methods_of_a_route() {
         assert_eq!(methods("/v1/aliases/{id}"), "GET, PATCH, DELETE");
         assert_eq!(methods("/v1/tokens"), "POST");
+        assert_eq!(methods("/v1/routes"), "GET, PUT");
     }
 }
