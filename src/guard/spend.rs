@@ -262,11 +262,7 @@ mod tests {
         let text = format!("[tenant]\nparts = 10\n[stranger]\nparts = 2\n[tenants.{other}]\ncost = 1.5");
         let caps = Caps::parse(&text).unwrap();
         let account = Account { alias: Some(ids::fresh()), stranger: Some(BlindIndex([1; 16])) };
-        let counted = |tenant, account| {
-            let writes = caps.spending(tenant, account, 2, 80_000);
-            let spending = |write| if let Write::Spending(it) = write { it } else { panic!("something else") };
-            writes.into_iter().map(spending).collect::<Vec<_>>()
-        };
+        let counted = |tenant, account| caps.counting(tenant, account, 2, 80_000);
         let [own, stranger] = counted(tenant, account).try_into().unwrap();
         assert_eq!((own.payer, own.parts, own.cap_parts, own.cost), (Payer::Tenant, 2, Some(10), 80_000));
         assert_eq!((stranger.payer, stranger.cap_parts), (Payer::Stranger(BlindIndex([1; 16])), Some(2)));
