@@ -140,7 +140,10 @@ impl Desk {
     async fn take(&self, pdu: Frame) {
         let (id, sequence) = (pdu.id, pdu.sequence);
         let status = match self.read(&pdu) {
-            Ok(Arrival::Message(digest, incoming)) => return self.message(digest, *incoming, (id, sequence)).await,
+            Ok(Arrival::Message(digest, incoming)) => {
+                // On the heap, where what is freed is wiped: a lane's own future lives as long as its link.
+                return Box::pin(self.message(digest, *incoming, (id, sequence))).await;
+            }
             Ok(Arrival::Receipt(receipt)) => self.receipt(receipt).await,
             Ok(Arrival::Nothing) => CommandStatus::EsmeRok,
             Err(fault) => self.fault(fault).await,
